@@ -1,0 +1,1 @@
+"""Files to published nights: read, transform, shuffle by pixel, publish."""

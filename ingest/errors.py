@@ -1,0 +1,168 @@
+"""Why an input is refused, each with what is wrong, where, and what to do.
+
+store.errors.NightlakeError
+└── IngestError                   base; `code` is what `refusals.code` shows
+    └── RefusedInput              one file (or some of its rows) is refused, the rest goes on
+        ├── TruncatedFile         fewer bytes than its header promises, or no FITS at all
+        ├── WrongColumns          not a PSF catalogue: columns missing or of the wrong kind
+        ├── EmptyCatalogue        a catalogue without rows
+        ├── BadCoordinates        rows whose ra or dec is NaN or out of range
+        ├── ImpossibleDate        obsmjd missing or outside the survey's age
+        ├── UnknownFilter         filter not g, r or i
+        ├── IncompleteMetadata    no one knows a value that must be known
+        ├── DuplicateImage        the image stands twice in one ingest, with other bytes
+        └── UnreadableFile        the operating system refuses to read it
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+from store.errors import NightlakeError
+
+
+class IngestError(NightlakeError):
+    """Something went wrong on the way from files to the store."""
+
+    code = "ingest"
+
+
+class NothingToIngestError(IngestError, FileNotFoundError):
+    """No catalogue was found where one was looked for."""
+
+    code = "no_catalogues"
+
+    def __init__(self, where: str | Path, wanted: str) -> None:
+        super().__init__(
+            f"no {wanted} here",
+            where=where,
+            hint=f"Give folders or files that hold ZTF catalogues named ztf_*_{wanted}.fits.",
+        )
+
+
+class RefusedInput(IngestError, ValueError):  # noqa: N818 - a verdict about an input, not a failure
+    """One input, or some of its rows, is refused; the rest of the night goes on.
+
+    Facts for the record: `n_rows` refused and the `first_row` of them (None: the whole file).
+    """
+
+    code: ClassVar[str] = "refused"
+    n_rows: int | None = None
+    first_row: int | None = None
+
+
+class TruncatedFile(RefusedInput):
+    """Fewer bytes than the header promises, or no FITS at all."""
+
+    code = "truncated"
+
+    def __init__(self, path: Path, what: str) -> None:
+        super().__init__(what, where=path.name, hint="Fetch the file again.")
+
+
+class WrongColumns(RefusedInput):
+    """Not a PSF catalogue: columns are missing or of the wrong kind."""
+
+    code = "wrong_columns"
+
+    def __init__(self, path: Path, what: str, found: list[str]) -> None:
+        hint = (
+            "This is a SExtractor catalogue: give the psfcat of the same image."
+            if any(name.upper() in {"ALPHAWIN_J2000", "XWIN_IMAGE", "MAG_AUTO"} for name in found)
+            else "Give a psfcat (HDU 1 is the table PSF_CATALOG)."
+        )
+        listed = ", ".join(found[:8]) + (", …" if len(found) > 8 else "")
+        super().__init__(f"{what} (found: {listed or 'none'})", where=path.name, hint=hint)
+
+
+class EmptyCatalogue(RefusedInput):
+    """A catalogue without rows."""
+
+    code = "empty"
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            "table PSF_CATALOG has no rows",
+            where=path.name,
+            hint="Nothing is lost by leaving it out; if the image had sources, fetch it again.",
+        )
+
+
+class BadCoordinates(RefusedInput):
+    """Rows whose ra or dec is NaN or out of range: they have no place on the sky."""
+
+    code = "bad_coordinates"
+
+    def __init__(self, path: Path, n_rows: int, first_row: int, n_total: int) -> None:
+        super().__init__(
+            f"columns ra, dec: {n_rows} of {n_total} rows are NaN or out of range, "
+            f"the first is row {first_row}",
+            where=path.name,
+            hint="The other rows are published; measure the image again to have these.",
+        )
+        self.n_rows, self.first_row = n_rows, first_row
+
+
+class ImpossibleDate(RefusedInput):
+    """The exposure's date is missing or cannot be true."""
+
+    code = "impossible_date"
+
+    def __init__(self, path: Path, value: object) -> None:
+        super().__init__(
+            f"OBSMJD is {value}, no date this survey can have",
+            where=path.name,
+            hint="Correct the header, or give the image's row in a metadata table (--metadata).",
+        )
+
+
+class UnknownFilter(RefusedInput):
+    """The filter is none of g, r, i."""
+
+    code = "unknown_filter"
+
+    def __init__(self, path: Path, value: object) -> None:
+        super().__init__(
+            f"filter {value} is not 1 (zg), 2 (zr) or 3 (zi)",
+            where=path.name,
+            hint="Correct FILTERID in the header.",
+        )
+
+
+class IncompleteMetadata(RefusedInput):
+    """No one knows a value without which the image cannot be identified."""
+
+    code = "incomplete_metadata"
+
+    def __init__(self, path: Path, missing: list[str]) -> None:
+        super().__init__(
+            f"no value for {', '.join(missing)} in header, science header, metadata table or name",
+            where=path.name,
+            hint="Keep the archive's file name, put the science-image header beside it, "
+            "or give --metadata FILE.",
+        )
+
+
+class DuplicateImage(RefusedInput):
+    """The same image twice in one ingest, with different bytes."""
+
+    code = "duplicate_image"
+
+    def __init__(self, path: Path, pid: int, first: str) -> None:
+        super().__init__(
+            f"image {pid} was already given as {first}, with other bytes",
+            where=path.name,
+            hint="Give each image once; none of the two was taken.",
+        )
+
+
+class UnreadableFile(RefusedInput):
+    """The operating system refuses to read the file."""
+
+    code = "unreadable"
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(
+            f"cannot be read ({reason})", where=path.name, hint="Check its permissions."
+        )

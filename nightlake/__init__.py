@@ -1,0 +1,1 @@
+"""Nightlake: nights of PSF photometry as light curves and SQL."""

@@ -1,0 +1,1 @@
+"""What is derived from what is stored: light curves, pictures, exports."""

@@ -1,0 +1,1 @@
+"""The light-curve service over HTTP; a room kept free."""

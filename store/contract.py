@@ -1,0 +1,298 @@
+"""The column contract: every table and column of an archive, in one place.
+
+Parquet schemas and their metadata, `docs/columns.md`, and the header of every export are
+generated from here. ZTF's own names are used where ZTF has one.
+"""
+
+# fmt: off
+from __future__ import annotations
+
+from dataclasses import replace
+
+from store.columns import Column, Table
+
+C = Column
+FLOAT32 = "float32 as in the input"
+
+# --- identifiers ----------------------------------------------------------------------------
+HEALPIX_29 = C(
+    "_healpix_29", "int64", "", "pos.healpix",
+    "HEALPix index of ra, dec at order 29, NESTED; files are sorted by it",
+    precision="0.0004 arcsec", encoding="delta",
+)
+OID = C(
+    "oid", "int64", "", "meta.id;meta.main",
+    "Object id in the data-release scheme: field·1e12 + fid·1e11 + ccdid·1e9 + qid·1e8 + sourceid",
+    encoding="plain",
+)
+NIGHT = C("night", "date32", "", "time.epoch", "Night of the exposure: a UTC date from obsmjd",
+          encoding="dictionary")
+EXPID = C("expid", "int64", "", "meta.id;obs.exposure",
+          "Exposure id, floor((obsmjd − 57754)·1e5)", encoding="dictionary")
+PID = C("pid", "int64", "", "meta.id;meta.main",
+        "Image id, expid·1e4 + rcid·100 + 15", encoding="delta")
+FIELD = C("field", "int16", "", "meta.id;obs.field", "Survey field", encoding="dictionary")
+FID = C("fid", "int8", "", "meta.id;instr.filter", "Filter: 1 = g, 2 = r, 3 = i",
+        encoding="dictionary")
+FILTERCODE = C("filtercode", "string", "", "instr.filter", "Filter code: zg, zr, zi",
+               encoding="dictionary")
+CCDID = C("ccdid", "int8", "", "meta.id;instr.det", "CCD, 1–16", encoding="dictionary")
+QID = C("qid", "int8", "", "meta.id;instr.det", "Quadrant of the CCD, 1–4", encoding="dictionary")
+RCID = C("rcid", "int8", "", "meta.id;instr.det",
+         "Readout channel, 4·(ccdid − 1) + qid − 1", encoding="dictionary")
+RFID = C("rfid", "int64", "", "meta.id;obs.image",
+         "Reference image id, field·1e6 + 120·1e3 + fid·100 + rcid", encoding="dictionary")
+SOURCEID = C("sourceid", "int32", "", "meta.id", "Row of the source in its input catalogue, from 0",
+             encoding="delta")
+
+# --- one measured source --------------------------------------------------------------------
+RA = C("ra", "float64", "deg", "pos.eq.ra;meta.main", "Right ascension, ICRS",
+       precision="float64 as in the input", encoding="split")
+DEC = C("dec", "float64", "deg", "pos.eq.dec;meta.main", "Declination, ICRS",
+        precision="float64 as in the input", encoding="split")
+XPOS = C("xpos", "float32", "pix", "pos.cartesian.x;instr.det",
+         "Position along NAXIS1, 1-based", precision=FLOAT32, encoding="split",
+         null="the input gives none")
+YPOS = C("ypos", "float32", "pix", "pos.cartesian.y;instr.det",
+         "Position along NAXIS2, 1-based", precision=FLOAT32, encoding="split",
+         null="the input gives none")
+FLUX = C("flux", "float32", "adu", "phot.count", "PSF-fit flux in the image's own DN",
+         null="the input gives none", precision=FLOAT32, encoding="split")
+FLUXERR = C("fluxerr", "float32", "adu", "stat.error;phot.count",
+            "One-sigma uncertainty of flux, DN", null="the input gives none",
+            precision=FLOAT32, encoding="split")
+MAG = C("mag", "float32", "mag", "phot.mag",
+        "Calibrated magnitude: instrumental PSF magnitude + magzp, no colour term",
+        null="the input's magnitude is not finite, or the image has no zero point",
+        precision="float32; the instrumental magnitude is mag − magzp to 2e-6 mag",
+        encoding="split")
+MAGERR = C("magerr", "float32", "mag", "stat.error;phot.mag",
+           "One-sigma uncertainty of mag; the signal-to-noise ratio is 1.0857/magerr",
+           null="the input gives none", precision=FLOAT32, encoding="split")
+CHI = C("chi", "float32", "", "stat.fit.chi2", "DAOPhot chi of the PSF fit",
+        null="the input gives none", precision=FLOAT32, encoding="split")
+SHARP = C("sharp", "float32", "", "src.morph", "DAOPhot sharpness",
+          null="the input gives none", precision=FLOAT32, encoding="split")
+CATFLAGS = C("catflags", "uint16", "", "meta.code.qual",
+             "Mask bits within 5×5 pixels; 65535 = on or near the edge; 32768 = image judged bad",
+             null="the input has no flags column", encoding="dictionary")
+
+DETECTIONS = Table(
+    "detections",
+    "One row per measured source of one image (PSF-fit photometry)",
+    (
+        HEALPIX_29,
+        replace(OID, null="no reference source is matched, or a nearer detection took it"),
+        NIGHT, EXPID, FIELD, FID, CCDID, QID, RCID, SOURCEID, RA, DEC, XPOS, YPOS,
+        C("hmjd", "float64", "d", "time.epoch;obs",
+          "Heliocentric modified Julian date (UTC) of mid-exposure: "
+          "obsmjd + light-travel time at obsmjd + exptime/2",
+          null="the exposure time is not known", precision="float64, steps of 0.6 µs",
+          encoding="split"),
+        C("secz", "float32", "", "obs.airMass",
+          "Airmass of the source, secant of its true (unrefracted) zenith distance at obsmjd",
+          null="the source is below the horizon", precision="float32, 1.2e-7 at secz 2",
+          encoding="split"),
+        FLUX, FLUXERR, MAG, MAGERR,
+        C("clrcorr", "float32", "mag", "phot.mag;arith.diff",
+          "Colour term to add to mag: clrcoeff·(g−r) of the reference source",
+          null="no g−r from references of both filters, or the image has no colour coefficient",
+          precision="float32", encoding="split"),
+        CHI, SHARP, CATFLAGS,
+        C("match_arcsec", "float32", "arcsec", "pos.angDistance",
+          "Separation from the nearest reference source of the channel",
+          null="none within the match radius", precision="float32", encoding="split"),
+        C("match_rank", "int16", "", "meta.number",
+          "Rank by separation among the image's detections of that reference source; 1 has the oid",
+          null="none within the match radius", encoding="dictionary"),
+    ),
+    sort=("_healpix_29", "expid", "rcid", "sourceid"),
+    spatial=True,
+)
+
+REFERENCE_SOURCES = Table(
+    "reference_sources",
+    "One row per source of a reference image's catalogue: what detections are matched to",
+    (
+        HEALPIX_29, OID, RFID, FIELD, FID, CCDID, QID, RCID, SOURCEID, RA, DEC, XPOS, YPOS,
+        FLUX, FLUXERR, MAG, MAGERR, CHI, SHARP, CATFLAGS,
+    ),
+    sort=("_healpix_29", "rfid", "sourceid"),
+    spatial=True,
+)
+
+# --- images and exposures -------------------------------------------------------------------
+UNKNOWN = "nobody knows: neither the header, the name, a science header nor the metadata table"
+OBSMJD = C("obsmjd", "float64", "d", "time.start;obs.exposure",
+           "Modified Julian date (UTC) of the exposure's start", encoding="split")
+EXPTIME = C("exptime", "float64", "s", "time.duration;obs.exposure", "Exposure time", null=UNKNOWN)
+PROGRAMID = C("programid", "int8", "", "meta.id", "Programme: 1 public, 2 partnership, 3 Caltech",
+              null=UNKNOWN)
+AIRMASS = C("airmass", "float64", "", "obs.airMass",
+            "Airmass of the boresight as listed in the header", null=UNKNOWN)
+MAGZP = C("magzp", "float64", "mag", "phot.mag;arith.zp", "Magnitude zero point", null=UNKNOWN)
+MAGZPUNC = C("magzpunc", "float64", "mag", "stat.error;phot.mag;arith.zp",
+             "Uncertainty of magzp", null=UNKNOWN)
+MAGZPRMS = C("magzprms", "float64", "mag", "stat.stdev;phot.mag;arith.zp",
+             "Scatter of the calibrators about magzp", null=UNKNOWN)
+CLRCOEFF = C("clrcoeff", "float64", "", "phot.color;arith.factor", "Colour coefficient",
+             null=UNKNOWN)
+CLRCOUNC = C("clrcounc", "float64", "", "stat.error;phot.color", "Uncertainty of clrcoeff",
+             null=UNKNOWN)
+PCOLOR = C("pcolor", "string", "", "meta.note;phot.color",
+           "Calibrator colour that clrcoeff multiplies", null=UNKNOWN)
+INFOBITS = C("infobits", "int64", "", "meta.code.qual", "Processing status bits", null=UNKNOWN)
+INPUT_FILE = C("input_file", "string", "", "meta.file", "Name of the input file, without its folder")
+INPUT_CHECKSUM = C("input_checksum", "string", "", "meta.checksum",
+                   "xxh3-128 of the input file's bytes")
+
+IMAGES = Table(
+    "images",
+    "One row per quadrant image: identifiers, times, calibration, WCS, fits and counts",
+    (
+        PID, EXPID, NIGHT, FIELD, FID, FILTERCODE, CCDID, QID, RCID, OBSMJD, EXPTIME, PROGRAMID,
+        C("filefracday", "int64", "", "meta.id", "yyyymmdd and fraction of the day of the file "
+          "name; up to 118 s from obsmjd, so never a time", null="the file name gives none"),
+        C("ra", "float64", "deg", "pos.eq.ra", "Right ascension of the image's centre, ICRS",
+          null="the catalogue has no row with coordinates"),
+        C("dec", "float64", "deg", "pos.eq.dec", "Declination of the image's centre, ICRS",
+          null="the catalogue has no row with coordinates"),
+        AIRMASS,
+        C("secz", "float64", "", "obs.airMass", "Recomputed airmass of the image's centre",
+          null="below the horizon"),
+        MAGZP, MAGZPUNC, MAGZPRMS, CLRCOEFF, CLRCOUNC, PCOLOR,
+        C("seeing", "float64", "pix", "instr.obsty.seeing", "Seeing, full width at half maximum",
+          null=UNKNOWN),
+        C("limitmag", "float64", "mag", "phot.mag;stat.min",
+          "Limiting magnitude, 5 sigma, of the PSF-fit catalogue", null=UNKNOWN),
+        C("saturate", "float64", "adu", "instr.saturation", "Saturation level", null=UNKNOWN),
+        INFOBITS,
+        C("is_bad", "bool", "", "meta.code.qual",
+          "Image judged bad: 32768 is set in catflags of all its rows"),
+        C("bad_reason", "string", "", "meta.note", "The rule that judged it and its reason",
+          null="the image is not judged bad"),
+        C("reference_state", "string", "", "meta.code",
+          "matched, or no_reference: then every oid of the image is null"),
+        replace(RFID, null="no reference catalogue was used"),
+        C("reference_checksum", "string", "", "meta.checksum",
+          "xxh3-128 of the reference catalogue that was used", null="none was used"),
+        C("match_radius_arcsec", "float64", "arcsec", "pos.angDistance",
+          "Match radius that was used"),
+        C("hjd_method", "string", "", "meta.code", "fit (offset frame) or exact (dot product)"),
+        C("hjd_frame_ra", "float64", "deg", "pos.eq.ra", "Centre of the fit's offset frame",
+          null="no fit was made"),
+        C("hjd_frame_dec", "float64", "deg", "pos.eq.dec", "Centre of the fit's offset frame",
+          null="no fit was made"),
+        *(
+            C(f"hjd_c{i}", "float64", "s", "stat.fit.param",
+              f"Light-travel time: coefficient of {term}, x and y the direction cosines in the "
+              "offset frame", null="no fit was made")
+            for i, term in enumerate(("1", "x", "y", "xy", "x²", "y²"))
+        ),
+        C("hjd_residual_us", "float64", "us", "stat.fit.residual",
+          "Largest difference of fit and exact value over the image's rows", null="no fit was made"),
+        C("iers_extrapolated", "bool", "", "meta.code.qual",
+          "obsmjd is outside the installed earth-orientation table: secz is less certain"),
+        C("crval1", "float64", "deg", "pos.wcs.crval", "WCS reference value, axis 1", null=UNKNOWN),
+        C("crval2", "float64", "deg", "pos.wcs.crval", "WCS reference value, axis 2", null=UNKNOWN),
+        C("crpix1", "float64", "pix", "pos.wcs.crpix", "WCS reference pixel, axis 1", null=UNKNOWN),
+        C("crpix2", "float64", "pix", "pos.wcs.crpix", "WCS reference pixel, axis 2", null=UNKNOWN),
+        C("cd1_1", "float64", "deg/pix", "pos.wcs.cdmatrix", "WCS matrix", null=UNKNOWN),
+        C("cd1_2", "float64", "deg/pix", "pos.wcs.cdmatrix", "WCS matrix", null=UNKNOWN),
+        C("cd2_1", "float64", "deg/pix", "pos.wcs.cdmatrix", "WCS matrix", null=UNKNOWN),
+        C("cd2_2", "float64", "deg/pix", "pos.wcs.cdmatrix", "WCS matrix", null=UNKNOWN),
+        C("wcs_cards", "string", "", "pos.wcs",
+          "All WCS cards as in the header, 80 characters each: distortion included", null=UNKNOWN),
+        C("n_read", "int64", "", "meta.number", "Rows of the input catalogue"),
+        C("n_published", "int64", "", "meta.number", "Rows in detections"),
+        C("n_refused", "int64", "", "meta.number", "Rows refused (see refusals)"),
+        C("n_matched", "int64", "", "meta.number", "Rows with an oid"),
+        C("n_unmatched", "int64", "", "meta.number", "Rows without an oid"),
+        INPUT_FILE, INPUT_CHECKSUM,
+        C("metadata_from", "string", "", "meta.note",
+          "Where its metadata came from, in order: header, sciimg, table, filename"),
+        C("recipe", "string", "", "meta.checksum",
+          "Checksum of all the image was made from: input, metadata, reference, settings, code"),
+    ),
+    sort=("pid",),
+)
+
+EXPOSURES = Table(
+    "exposures",
+    "One row per exposure: all quadrant images taken at once",
+    (
+        EXPID, NIGHT, replace(FIELD, encoding="dictionary"), FID, FILTERCODE, OBSMJD, EXPTIME,
+        PROGRAMID, AIRMASS,
+        C("earth_x_s", "float64", "s", "pos.heliocentric;pos.cartesian.x",
+          "Heliocentric position of the observatory at obsmjd, light-seconds, ICRS axes"),
+        C("earth_y_s", "float64", "s", "pos.heliocentric;pos.cartesian.y", "The same, y"),
+        C("earth_z_s", "float64", "s", "pos.heliocentric;pos.cartesian.z", "The same, z"),
+        C("n_images", "int64", "", "meta.number", "Images published"),
+        C("n_published", "int64", "", "meta.number", "Rows in detections"),
+        C("n_matched", "int64", "", "meta.number", "Rows with an oid"),
+    ),
+    sort=("expid",),
+)
+
+NIGHTS = Table(
+    "nights",
+    "One row per night: what was read, published and refused, and by which code and tables",
+    (
+        NIGHT,
+        C("first_obsmjd", "float64", "d", "time.start", "Start of the first exposure (UTC)"),
+        C("last_obsmjd", "float64", "d", "time.start", "Start of the last exposure (UTC)"),
+        C("n_exposures", "int64", "", "meta.number", "Exposures"),
+        C("n_images", "int64", "", "meta.number", "Images"),
+        C("n_bad_images", "int64", "", "meta.number", "Images judged bad"),
+        C("n_read", "int64", "", "meta.number", "Rows of the input catalogues"),
+        C("n_published", "int64", "", "meta.number", "Rows in detections"),
+        C("n_refused", "int64", "", "meta.number", "Rows refused"),
+        C("n_matched", "int64", "", "meta.number", "Rows with an oid"),
+        C("n_unmatched", "int64", "", "meta.number", "Rows without an oid"),
+        C("iers_version", "string", "", "meta.version",
+          "Earth-orientation table and leap seconds that were used"),
+        C("code_version", "string", "", "meta.version", "Version of Nightlake that made the night"),
+    ),
+    sort=("night",),
+)
+
+REFERENCE_IMAGES = Table(
+    "reference_images",
+    "One row per reference image whose catalogue seeds the matching",
+    (
+        RFID, FIELD, FID, FILTERCODE, CCDID, QID, RCID,
+        C("ra", "float64", "deg", "pos.eq.ra", "Right ascension of the image's centre, ICRS"),
+        C("dec", "float64", "deg", "pos.eq.dec", "Declination of the image's centre, ICRS"),
+        MAGZP, MAGZPUNC, MAGZPRMS, CLRCOEFF, CLRCOUNC, PCOLOR, INFOBITS,
+        C("n_read", "int64", "", "meta.number", "Rows of the input catalogue"),
+        C("n_published", "int64", "", "meta.number", "Rows in reference_sources"),
+        C("n_refused", "int64", "", "meta.number", "Rows refused (see refusals)"),
+        INPUT_FILE, INPUT_CHECKSUM,
+    ),
+    sort=("rfid",),
+)
+
+REFUSALS = Table(
+    "refusals",
+    "One row per input that was refused, whole or in part, and why",
+    (
+        replace(NIGHT, null="the night of the input is not known"),
+        INPUT_FILE,
+        replace(INPUT_CHECKSUM, null="the file could not be read"),
+        C("code", "string", "", "meta.code", "What kind of fault: stable, for programs"),
+        C("what", "string", "", "meta.note", "What is wrong"),
+        C("hint", "string", "", "meta.note", "What to do about it"),
+        C("n_rows", "int64", "", "meta.number", "Rows refused",
+          null="the whole file was refused, unread"),
+        C("first_row", "int64", "", "meta.number", "The first refused row, from 0",
+          null="the whole file was refused"),
+    ),
+    sort=("input_file", "code"),
+)
+
+TABLES: dict[str, Table] = {
+    table.name: table
+    for table in (
+        DETECTIONS, REFERENCE_SOURCES, IMAGES, EXPOSURES, NIGHTS, REFERENCE_IMAGES, REFUSALS,
+    )
+}

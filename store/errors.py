@@ -1,0 +1,140 @@
+"""What can go wrong, said so that a user can act on it.
+
+NightlakeError                      base of every error a user may see
+├── StoreError                      the archive itself
+│   ├── NotAnArchiveError           the folder holds no archive.json
+│   ├── ArchiveExistsError          `init` on a folder that is one already
+│   ├── ArchiveVersionError         written by a newer Nightlake
+│   ├── UnwritableArchiveError      the folder cannot be written
+│   ├── ArchiveBusyError            another process ingests the same night
+│   ├── UnknownNightError           a night that is not in the archive
+│   └── DamagedArchiveError         a published file is missing or altered
+└── (ingest.errors, queries.errors, products.errors, simulate.errors add their own)
+
+An error states what happened, where, and what to do; `str(error)` is one line. `code` is stable:
+the command line and the service map codes, never words.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+
+class NightlakeError(Exception):
+    """Base of every error a user may see.
+
+    Parameters
+    ----------
+    what : what happened, without a full stop at its end.
+    where : the file, folder, column or row it concerns.
+    hint : what to do about it.
+    """
+
+    code: ClassVar[str] = "error"
+
+    def __init__(self, what: str, *, where: str | Path = "", hint: str = "") -> None:
+        self.what = what
+        self.where = str(where)
+        self.hint = hint
+        super().__init__(what, self.where, hint)
+
+    def __str__(self) -> str:
+        line = f"{self.where}: {self.what}" if self.where else self.what
+        return f"{line}. {self.hint}" if self.hint else line
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Subclasses build their message from facts: without this they could not cross a process.
+        return (_rebuild, (type(self), self.what, self.where, self.hint))
+
+
+def _rebuild(kind: type[NightlakeError], what: str, where: str, hint: str) -> NightlakeError:
+    error = kind.__new__(kind)
+    NightlakeError.__init__(error, what, where=where, hint=hint)
+    return error
+
+
+class StoreError(NightlakeError):
+    """Something is wrong with the archive itself."""
+
+    code = "store"
+
+
+class NotAnArchiveError(StoreError, FileNotFoundError):
+    """The folder holds no archive."""
+
+    code = "not_an_archive"
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            "not a Nightlake archive (no archive.json)",
+            where=path,
+            hint=f"Create one with: nightlake init {path}",
+        )
+
+
+class ArchiveExistsError(StoreError, FileExistsError):
+    """The folder is an archive already, or holds something else."""
+
+    code = "archive_exists"
+
+    def __init__(self, path: Path, what: str = "is a Nightlake archive already") -> None:
+        super().__init__(what, where=path, hint="Choose a new or empty folder.")
+
+
+class ArchiveVersionError(StoreError, ValueError):
+    """The archive was written by another format version."""
+
+    code = "archive_version"
+
+    def __init__(self, path: Path, found: object, known: int) -> None:
+        super().__init__(
+            f"archive format {found} is not known (this Nightlake knows {known})",
+            where=path,
+            hint="Use the Nightlake that wrote it, or a newer one.",
+        )
+
+
+class UnwritableArchiveError(StoreError, PermissionError):
+    """The archive's folder cannot be written."""
+
+    code = "unwritable"
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(
+            f"cannot write ({reason})",
+            where=path,
+            hint="Check its permissions, free space and mount.",
+        )
+
+
+class ArchiveBusyError(StoreError, BlockingIOError):
+    """Another process holds what this one needs."""
+
+    code = "busy"
+
+    def __init__(self, path: Path, what: str) -> None:
+        super().__init__(
+            f"another process is writing {what}",
+            where=path,
+            hint="Wait for it to end and run the command again.",
+        )
+
+
+class UnknownNightError(StoreError, LookupError):
+    """A night that the archive does not hold."""
+
+    code = "unknown_night"
+
+    def __init__(self, path: Path, night: str) -> None:
+        super().__init__(
+            f"night {night} is not in the archive",
+            where=path,
+            hint=f"List what is there with: nightlake nights {path}",
+        )
+
+
+class DamagedArchiveError(StoreError, OSError):
+    """A published file is missing or is not what was published."""
+
+    code = "damaged"
