@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import pyarrow as pa
-import pyarrow.parquet as pq
+if TYPE_CHECKING:  # commands that only ask need the contract, but not pyarrow's half second
+    import pyarrow as pa
 
 Encoding = Literal["dictionary", "delta", "split", "plain"]
 NEVER = "never null"
@@ -43,6 +43,8 @@ class Column:
 
     def field(self) -> pa.Field:
         """The Arrow field, with the contract's words as its metadata."""
+        import pyarrow as pa
+
         return pa.field(
             self.name,
             pa.type_for_alias(self.dtype),
@@ -85,6 +87,8 @@ class Table:
 
     def schema(self, names: Sequence[str] | None = None) -> pa.Schema:
         """The Arrow schema, of all columns or of the named ones."""
+        import pyarrow as pa
+
         chosen = self.columns if names is None else [self[name] for name in names]
         return pa.schema(
             [column.field() for column in chosen], metadata={"description": self.description}
@@ -116,5 +120,7 @@ class Table:
 
     def write(self, data: pa.Table, where: Any) -> None:
         """Write `data` (this table's schema) as one Parquet file; equal rows give equal bytes."""
+        import pyarrow.parquet as pq
+
         with pq.ParquetWriter(where, self.schema(), **self.write_options()) as writer:
             writer.write_table(data.cast(self.schema()), row_group_size=ROW_GROUP_ROWS)

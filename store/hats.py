@@ -1,0 +1,61 @@
+"""The HATS face of a publication: what makes its folders a catalogue that LSDB opens.
+
+Format: HATS, hierarchical adaptive tiling scheme, as read by the `hats` package.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from store.columns import Table
+from store.layout import HEALPIX_ORDER, HealpixPixel
+
+HATS_VERSION = "v1.0"
+
+
+def write_catalogue_metadata(
+    folder: Path, table: Table, archive_name: str, pixels: Iterable[HealpixPixel], n_rows: int
+) -> None:
+    """Write hats.properties, partition_info.csv and dataset/_common_metadata below `folder`.
+
+    A point map is left out: it is optional, and one that lags behind silently loses matches.
+    """
+    import pyarrow.parquet as pq
+
+    ordered = sorted(pixels)
+    dataset = folder / "dataset"
+    dataset.mkdir(parents=True, exist_ok=True)
+    pq.write_metadata(table.schema(), dataset / "_common_metadata")
+
+    listing = "".join(f"{pixel.order},{pixel.npix}\n" for pixel in ordered)
+    (folder / "partition_info.csv").write_text(f"Norder,Npix\n{listing}", encoding="ascii")
+
+    properties = {
+        "obs_collection": f"{archive_name}_{table.name}",
+        "dataproduct_type": "source" if table.name == "detections" else "object",
+        "hats_nrows": n_rows,
+        "hats_col_ra": "ra",
+        "hats_col_dec": "dec",
+        "hats_col_healpix": "_healpix_29",
+        "hats_col_healpix_order": HEALPIX_ORDER,
+        "hats_npix_suffix": "/",
+        "hats_order": max((pixel.order for pixel in ordered), default=0),
+        "hats_version": HATS_VERSION,
+        "hats_builder": "nightlake",
+        "obs_description": table.description,
+    }
+    lines = "".join(f"{key}={value}\n" for key, value in properties.items())
+    (folder / "hats.properties").write_text(lines, encoding="utf-8")
+
+
+def catalogue_pixels(folder: Path) -> list[HealpixPixel]:
+    """The pixels that a catalogue lists, in order."""
+    lines = (folder / "partition_info.csv").read_text(encoding="ascii").split()[1:]
+    return [HealpixPixel(*map(int, line.split(","))) for line in lines]
+
+
+def read_properties(folder: Path) -> dict[str, str]:
+    """The catalogue's hats.properties, as written."""
+    lines = (folder / "hats.properties").read_text(encoding="utf-8").splitlines()
+    return dict(line.split("=", 1) for line in lines if "=" in line)

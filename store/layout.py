@@ -1,0 +1,108 @@
+"""Every path of an archive, spelled once.
+
+    ARCHIVE/
+    ├── archive.json                    what the archive is: format, partition, site, settings
+    ├── current -> publications/000007  what is published: the one link that is ever replaced
+    ├── detections -> current/detections                HATS catalogues, as LSDB opens them
+    ├── reference_sources -> current/reference_sources
+    ├── publications/000007/            one state of the archive, never changed
+    │   ├── publication.json            parent, partition, manifests, rows
+    │   ├── detections/                 hats.properties, partition_info.csv, dataset/
+    │   │   └── dataset/Norder=5/Dir=0/Npix=123 -> a pixel folder
+    │   ├── reference_sources/
+    │   └── images/20240110.parquet -> a data file  (exposures, nights, … likewise)
+    ├── manifests/nights/20240110-<checksum>.json       the files of one group
+    ├── pixels/detections/5/123-<checksum>/20240110.parquet -> a data file
+    ├── data/detections/20240110/5-123-<checksum>.parquet
+    ├── staging/20240110/               work in progress; gone once published
+    ├── scratch/                        spill and caches of running processes
+    └── locks/
+
+A data file, a manifest and a pixel folder carry the checksum of their content in their name, so
+that the same content is written once and is never changed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+FORMAT_VERSION = 1
+HEALPIX_ORDER = 29
+DEFAULT_PARTITION_ORDER = 5
+SPATIAL_TABLES = ("detections", "reference_sources")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class HealpixPixel:
+    """One pixel of the HEALPix sphere, NESTED numbering."""
+
+    order: int
+    npix: int
+
+    @property
+    def hats_path(self) -> str:
+        """Where HATS keeps it, below a catalogue's `dataset` folder."""
+        return f"Norder={self.order}/Dir={self.npix // 10_000 * 10_000}/Npix={self.npix}"
+
+    @property
+    def index_range(self) -> tuple[int, int]:
+        """First `_healpix_29` inside it, and the first one past it."""
+        shift = 2 * (HEALPIX_ORDER - self.order)
+        return self.npix << shift, (self.npix + 1) << shift
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The paths of the archive at `root`."""
+
+    root: Path
+
+    @property
+    def settings(self) -> Path:
+        """What the archive is."""
+        return self.root / "archive.json"
+
+    @property
+    def current(self) -> Path:
+        """The link to what is published."""
+        return self.root / "current"
+
+    @property
+    def publications(self) -> Path:
+        """One folder a publication."""
+        return self.root / "publications"
+
+    def publication(self, number: int) -> Path:
+        """The folder of one publication."""
+        return self.publications / f"{number:06d}"
+
+    def manifest(self, group: str, checksum: str) -> Path:
+        """The list of files of one group, for example nights/20240110."""
+        return self.root / "manifests" / f"{group}-{checksum[:16]}.json"
+
+    def pixel_folder(self, table: str, pixel: HealpixPixel, checksum: str) -> Path:
+        """The folder of links to the files of one pixel."""
+        name = f"{pixel.npix}-{checksum[:16]}"
+        return self.root / "pixels" / table / str(pixel.order) / name
+
+    def data_folder(self, table: str, part: str) -> Path:
+        """The folder of a spatial table's files of one part: a night, a reference channel."""
+        return self.root / "data" / table / part
+
+    def staging(self, group: str) -> Path:
+        """Work in progress on one group."""
+        return self.root / "staging" / group.replace("/", "-")
+
+    @property
+    def scratch(self) -> Path:
+        """Spill and caches of running processes."""
+        return self.root / "scratch"
+
+    def lock(self, name: str) -> Path:
+        """The file that a writer of `name` holds locked."""
+        return self.root / "locks" / name.replace("/", "-")
+
+    def relative(self, path: Path) -> str:
+        """`path` as written in manifests: below the root, with forward slashes."""
+        return path.relative_to(self.root).as_posix()

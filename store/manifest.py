@@ -1,0 +1,107 @@
+"""Manifests: which files make up one group, with rows and checksums.
+
+A group is what is published as one: a night (`nights/20240110`), the references of a field
+(`references/000633`), the refusals (`refusals`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+
+from store.atomic import checksum, write_whole
+from store.errors import DamagedArchiveError
+from store.layout import HealpixPixel, Layout
+
+REFUSALS = "refusals"
+
+
+def night_group(night: date) -> str:
+    """The group of a night."""
+    return f"nights/{night:%Y%m%d}"
+
+
+def references_group(field: int) -> str:
+    """The group of a field's reference catalogues."""
+    return f"references/{field:06d}"
+
+
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """One immutable file: what table and part it belongs to, and what is in it.
+
+    `part` names the file within its table and pixel: the night, or the reference channel.
+    `order` and `npix` are None for tables that are not cut by pixel.
+    """
+
+    table: str
+    part: str
+    path: str
+    rows: int
+    bytes: int
+    checksum: str
+    order: int | None = None
+    npix: int | None = None
+
+    @property
+    def pixel(self) -> HealpixPixel | None:
+        """The pixel it lies in, or None."""
+        if self.order is None or self.npix is None:
+            return None
+        return HealpixPixel(self.order, self.npix)
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The files of one group, in a fixed order."""
+
+    group: str
+    files: tuple[FileEntry, ...]
+
+    @classmethod
+    def of(cls, group: str, files: Iterable[FileEntry]) -> Manifest:
+        """A manifest of `files`, which may come in any order."""
+        ordered = sorted(files, key=lambda f: (f.table, f.order or 0, f.npix or 0, f.part))
+        return cls(group, tuple(ordered))
+
+    def rows(self, table: str) -> int:
+        """Rows of one table."""
+        return sum(entry.rows for entry in self.files if entry.table == table)
+
+    def encode(self) -> bytes:
+        """Its bytes, a line a file: the same manifest gives the same bytes."""
+        lines = ",\n".join(json.dumps(asdict(entry)) for entry in self.files)
+        return f'{{"group": {json.dumps(self.group)}, "files": [\n{lines}\n]}}\n'.encode()
+
+    @classmethod
+    def read(cls, path: Path, expected_checksum: str) -> Manifest:
+        """The manifest at `path`, refused if it is not what was published."""
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise DamagedArchiveError(
+                f"manifest cannot be read ({error.strerror})",
+                where=path,
+                hint="Restore the archive from a backup.",
+            ) from error
+        if checksum(data) != expected_checksum:
+            raise DamagedArchiveError(
+                "manifest is not what was published (checksum differs)",
+                where=path,
+                hint="Restore the archive from a backup.",
+            )
+        raw = json.loads(data)
+        return cls(raw["group"], tuple(FileEntry(**entry) for entry in raw["files"]))
+
+
+def write_manifest(layout: Layout, manifest: Manifest) -> str:
+    """Write `manifest` under its checksum, which is returned."""
+    data = manifest.encode()
+    digest = checksum(data)
+    path = layout.manifest(manifest.group, digest)
+    if not path.exists():
+        write_whole(path, data)
+    return digest

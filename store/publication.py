@@ -1,0 +1,237 @@
+"""Publication: a new state of the archive, made beside the old one and current by one rename.
+
+manifests   each changed group's list of files, under its checksum
+folder      links to every file of every group, HATS metadata, publication.json
+rename      of the folder to its number, then of the link `current`
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from store.atomic import checksum, replace_link, sync_folder
+from store.contract import TABLES
+from store.errors import UnwritableArchiveError
+from store.hats import write_catalogue_metadata
+from store.layout import SPATIAL_TABLES, HealpixPixel, Layout
+from store.locks import locked
+from store.manifest import FileEntry, Manifest, write_manifest
+from store.settings import ArchiveSettings, create, read_settings
+from store.snapshot import Snapshot, open_snapshot
+
+FLAT_TABLES = tuple(name for name in TABLES if name not in SPATIAL_TABLES)
+
+
+def create_archive(root: Path, settings: ArchiveSettings) -> Snapshot:
+    """Create an empty archive and publish its first, empty state."""
+    layout = create(root, settings)
+    snapshot = _publish_locked(layout, settings, None, {}, "init")
+    for table in SPATIAL_TABLES:
+        replace_link(layout.root / table, layout.current / table)
+    return snapshot
+
+
+def publish(root: Path, changed: Mapping[str, Manifest], reason: str) -> Snapshot:
+    """Publish new manifests of some groups; the others stay as they are.
+
+    A manifest without files takes its group out. If nothing differs from what is current, no
+    publication is made and the current one is returned.
+
+    Parameters
+    ----------
+    changed : the new manifest of each changed group.
+    reason : why, for the archive's history; one line.
+
+    Raises
+    ------
+    UnwritableArchiveError : the archive cannot be written; it is left as it was.
+    """
+    layout = Layout(root)
+    settings = read_settings(root)
+    with locked(layout, "commit", wait=True):
+        return _publish_locked(layout, settings, open_snapshot(root), changed, reason)
+
+
+def _publish_locked(
+    layout: Layout,
+    settings: ArchiveSettings,
+    parent: Snapshot | None,
+    changed: Mapping[str, Manifest],
+    reason: str,
+) -> Snapshot:
+    try:
+        groups = dict(parent.groups) if parent else {}
+        before = [parent.manifest(group) for group in changed] if parent else []
+        for group, manifest in changed.items():
+            if manifest.files:
+                groups[group] = write_manifest(layout, manifest)
+            else:
+                groups.pop(group, None)
+        if parent and groups == parent.groups:
+            return parent
+        number = parent.number + 1 if parent else 0
+        partial = layout.publications / f".{number:06d}.partial"
+        shutil.rmtree(partial, ignore_errors=True)  # left by a process that was killed
+        partial.mkdir(parents=True)
+        rows = _build_folder(layout, settings, partial, parent, before, list(changed.values()))
+        record = {
+            "format": settings.format,
+            "number": number,
+            "parent": parent.number if parent else None,
+            "published": datetime.now(UTC).isoformat(timespec="seconds"),
+            "reason": reason,
+            "partition": {"order": settings.partition_order, "version": 0},
+            "rows": rows,
+            "manifests": dict(sorted(groups.items())),
+        }
+        text = json.dumps(record, indent=1) + "\n"
+        (partial / "publication.json").write_text(text, encoding="utf-8")
+        _sync_tree(partial)
+        target = layout.publication(number)
+        shutil.rmtree(target, ignore_errors=True)  # never current: its process died before that
+        partial.replace(target)
+        sync_folder(layout.publications)
+        replace_link(layout.current, target)
+    except OSError as error:
+        raise UnwritableArchiveError(layout.root, error.strerror or str(error)) from error
+    return Snapshot(layout, number)
+
+
+def _build_folder(
+    layout: Layout,
+    settings: ArchiveSettings,
+    folder: Path,
+    parent: Snapshot | None,
+    before: list[Manifest],
+    after: list[Manifest],
+) -> dict[str, int]:
+    """Fill a publication's folder with links; returns the rows of each table."""
+    removed = [entry for manifest in before for entry in manifest.files]
+    added = [entry for manifest in after for entry in manifest.files]
+    rows: dict[str, int] = {}
+    for name, table in TABLES.items():
+        old = [entry for entry in removed if entry.table == name]
+        new = [entry for entry in added if entry.table == name]
+        rows[name] = (parent.rows(name) if parent else 0) + sum(e.rows for e in new)
+        rows[name] -= sum(e.rows for e in old)
+        target = folder / name
+        target.mkdir()
+        if name in SPATIAL_TABLES:
+            pixels = _link_pixels(layout, name, target, parent, old, new)
+            write_catalogue_metadata(target, table, settings.name, pixels, rows[name])
+        else:
+            _link_files(layout, target, parent, old, new)
+    return rows
+
+
+def _link_files(
+    layout: Layout,
+    target: Path,
+    parent: Snapshot | None,
+    old: list[FileEntry],
+    new: list[FileEntry],
+) -> None:
+    links = _links(parent.folder / target.name) if parent else {}
+    for name, text in _changed_links(layout, target, links, old, new).items():
+        (target / name).symlink_to(text)
+
+
+def _link_pixels(
+    layout: Layout,
+    table: str,
+    target: Path,
+    parent: Snapshot | None,
+    old: list[FileEntry],
+    new: list[FileEntry],
+) -> list[HealpixPixel]:
+    """Link every pixel's folder: the parent's where nothing changed, else a new one."""
+    old_in, new_in = _by_pixel(old), _by_pixel(new)
+    standing = parent.pixels(table) if parent else []
+    pixels: list[HealpixPixel] = []
+    for pixel in sorted({*standing, *old_in, *new_in}):
+        at = target / "dataset" / pixel.hats_path
+        before = parent.catalogue(table) / "dataset" / pixel.hats_path if parent else None
+        if before and pixel not in old_in and pixel not in new_in:
+            # The publications' folders are siblings: the same words lead to the same folder.
+            text = os.readlink(before)
+        else:
+            somewhere = layout.pixel_folder(table, pixel, "")
+            links = _changed_links(
+                layout,
+                somewhere,
+                _links(before) if before else {},
+                old_in.get(pixel, []),
+                new_in.get(pixel, []),
+            )
+            if not links:
+                continue
+            text = os.path.relpath(_pixel_folder(layout, table, pixel, links), at.parent)
+        at.parent.mkdir(parents=True, exist_ok=True)
+        at.symlink_to(text)
+        pixels.append(pixel)
+    return pixels
+
+
+def _by_pixel(files: list[FileEntry]) -> dict[HealpixPixel, list[FileEntry]]:
+    grouped: dict[HealpixPixel, list[FileEntry]] = {}
+    for entry in files:
+        if entry.pixel is not None:
+            grouped.setdefault(entry.pixel, []).append(entry)
+    return grouped
+
+
+def _pixel_folder(
+    layout: Layout, table: str, pixel: HealpixPixel, links: Mapping[str, str]
+) -> Path:
+    """The immutable folder that holds exactly `links`, made if it is not there yet."""
+    listing = "\n".join(f"{name} {text}" for name, text in sorted(links.items()))
+    folder = layout.pixel_folder(table, pixel, checksum(listing.encode()))
+    if folder.exists():
+        return folder
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    for name, text in links.items():
+        (partial / name).symlink_to(text)
+    sync_folder(partial)
+    partial.replace(folder)
+    sync_folder(folder.parent)
+    return folder
+
+
+def _links(folder: Path) -> dict[str, str]:
+    """The links in `folder`, as written."""
+    if not folder.is_dir():
+        return {}
+    return {path.name: os.readlink(path) for path in folder.iterdir() if path.is_symlink()}
+
+
+def _changed_links(
+    layout: Layout,
+    folder: Path,
+    links: Mapping[str, str],
+    old: list[FileEntry],
+    new: list[FileEntry],
+) -> dict[str, str]:
+    """`links`, to be written in `folder`, without the old files and with the new ones."""
+    changed = dict(links)
+    for entry in old:
+        changed.pop(f"{entry.part}.parquet", None)
+    for entry in new:
+        changed[f"{entry.part}.parquet"] = os.path.relpath(layout.root / entry.path, folder)
+    return changed
+
+
+def _sync_tree(folder: Path) -> None:
+    for path, _, files in os.walk(folder):
+        for name in files:
+            file = Path(path, name)
+            if not file.is_symlink():
+                with file.open("rb") as handle:
+                    os.fsync(handle.fileno())
+        sync_folder(Path(path))

@@ -1,0 +1,93 @@
+"""What an archive is: chosen at `init`, recorded in `archive.json`, constant after that."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from store.errors import (
+    ArchiveExistsError,
+    ArchiveVersionError,
+    DamagedArchiveError,
+    NotAnArchiveError,
+    UnwritableArchiveError,
+)
+from store.layout import DEFAULT_PARTITION_ORDER, FORMAT_VERSION, Layout
+
+MAX_PARTITION_ORDER = 12
+
+
+@dataclass(frozen=True, slots=True)
+class SiteSettings:
+    """Geocentric position of the telescope, metres (ITRS); Palomar unless said otherwise.
+
+    Palomar's numbers are those of the ZTF light-curve pipeline: Shupe et al., Practical
+    Applications of Astropy (SciPy 2018).
+    """
+
+    name: str = "palomar"
+    x_m: float = -2410346.78217658
+    y_m: float = -4758666.82504051
+    z_m: float = 3487942.97502457
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveSettings:
+    """Settings of one archive.
+
+    `partition_order` is the HEALPix order that new nights are cut by; `night_offset_hours` is
+    added to obsmjd before its UTC date is taken as the night (0 at Palomar, whose nights lie
+    within one UTC date); `match_radius_arcsec` is the largest separation of a detection from
+    its reference source.
+    """
+
+    name: str = "nightlake"
+    partition_order: int = DEFAULT_PARTITION_ORDER
+    match_radius_arcsec: float = 1.5
+    night_offset_hours: float = 0.0
+    site: SiteSettings = field(default_factory=SiteSettings)
+    format: int = FORMAT_VERSION
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.partition_order <= MAX_PARTITION_ORDER:
+            raise ValueError(f"partition order must be 0 to {MAX_PARTITION_ORDER}")
+        if not 0 < self.match_radius_arcsec <= 60:
+            raise ValueError("match radius must be above 0 and at most 60 arcsec")
+        if not -24 < self.night_offset_hours < 24:
+            raise ValueError("night offset must be between -24 and 24 hours")
+
+
+def read_settings(root: Path) -> ArchiveSettings:
+    """The settings of the archive at `root`."""
+    path = Layout(root).settings
+    try:
+        raw: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        version = raw["format"]
+        if version != FORMAT_VERSION:
+            raise ArchiveVersionError(root, version, FORMAT_VERSION)
+        return ArchiveSettings(**{**raw, "site": SiteSettings(**raw["site"])})
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise NotAnArchiveError(root) from error
+    except (KeyError, TypeError, json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise DamagedArchiveError(
+            "archive.json cannot be understood", where=root, hint="Restore it from a backup."
+        ) from error
+
+
+def create(root: Path, settings: ArchiveSettings) -> Layout:
+    """Create the folders of a new archive at `root`; its first publication is the caller's."""
+    layout = Layout(root)
+    if layout.settings.exists():
+        raise ArchiveExistsError(root)
+    if root.exists() and (not root.is_dir() or any(root.iterdir())):
+        raise ArchiveExistsError(root, "is not an empty folder")
+    try:
+        for folder in ("publications", "manifests", "pixels", "data", "staging", "locks"):
+            (root / folder).mkdir(parents=True, exist_ok=True)
+        text = json.dumps(asdict(settings), indent=2) + "\n"
+        layout.settings.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UnwritableArchiveError(root, error.strerror or str(error)) from error
+    return layout

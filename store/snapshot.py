@@ -1,0 +1,109 @@
+"""One state of an archive, held for as long as the reader likes.
+
+A publication's folder never changes: whoever resolves `current` once and keeps to the folder
+sees all of a night or nothing of it, whatever is published meanwhile.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from store.errors import DamagedArchiveError
+from store.hats import catalogue_pixels
+from store.layout import SPATIAL_TABLES, HealpixPixel, Layout
+from store.manifest import Manifest
+from store.settings import read_settings
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The archive at `layout` as of publication `number`."""
+
+    layout: Layout
+    number: int
+
+    @property
+    def folder(self) -> Path:
+        """The publication's folder."""
+        return self.layout.publication(self.number)
+
+    @cached_property
+    def record(self) -> dict[str, Any]:
+        """The publication as recorded: parent, partition, manifests, rows."""
+        try:
+            text = (self.folder / "publication.json").read_text(encoding="utf-8")
+            record: dict[str, Any] = json.loads(text)
+        except (OSError, ValueError) as error:
+            raise DamagedArchiveError(
+                "publication.json cannot be read",
+                where=self.folder,
+                hint="Restore the archive from a backup.",
+            ) from error
+        return record
+
+    @property
+    def groups(self) -> dict[str, str]:
+        """Manifest checksum of every group: nights, references, refusals."""
+        manifests: dict[str, str] = self.record["manifests"]
+        return manifests
+
+    @property
+    def partition_order(self) -> int:
+        """HEALPix order that nights are cut by in this state."""
+        order: int = self.record["partition"]["order"]
+        return order
+
+    def rows(self, table: str) -> int:
+        """Rows of `table`."""
+        rows: int = self.record["rows"].get(table, 0)
+        return rows
+
+    def manifest(self, group: str) -> Manifest:
+        """The files of one group; no files if the group is not there."""
+        digest = self.groups.get(group)
+        if digest is None:
+            return Manifest.of(group, ())
+        return Manifest.read(self.layout.manifest(group, digest), digest)
+
+    def catalogue(self, table: str) -> Path:
+        """The HATS catalogue of a spatial table."""
+        return self.folder / table
+
+    def pixels(self, table: str) -> list[HealpixPixel]:
+        """The pixels that hold rows of a spatial table."""
+        return catalogue_pixels(self.catalogue(table))
+
+    def files(self, table: str, pixels: Iterable[HealpixPixel] | None = None) -> list[Path]:
+        """The Parquet files of `table`, in a fixed order; of a spatial one, those of `pixels`.
+
+        Pixels that hold nothing are passed over.
+        """
+        if table not in SPATIAL_TABLES:
+            return sorted((self.folder / table).glob("*.parquet"))
+        wanted = self.pixels(table) if pixels is None else pixels
+        dataset = self.catalogue(table) / "dataset"
+        return [
+            path
+            for pixel in wanted
+            for path in sorted((dataset / pixel.hats_path).glob("*.parquet"))
+        ]
+
+
+def open_snapshot(root: Path) -> Snapshot:
+    """What is published now in the archive at `root`."""
+    read_settings(root)
+    layout = Layout(root)
+    try:
+        number = int(layout.current.readlink().name)
+    except (OSError, ValueError) as error:
+        raise DamagedArchiveError(
+            "link `current` to the publication is missing",
+            where=root,
+            hint="Restore the archive from a backup.",
+        ) from error
+    return Snapshot(layout, number)
