@@ -1,0 +1,106 @@
+"""FITS header cards: eighty characters each become a keyword and a value.
+
+Written by hand because the planning pass reads some 55,000 headers a night: `astropy.io.fits`
+takes about a millisecond to open one file, and 0.3 s to be imported.
+"""
+
+from __future__ import annotations
+
+import re
+
+Value = str | int | float | bool
+
+CARD_BYTES = 80  # FITS standard 4.0, section 4.1
+END_CARD = b"END".ljust(CARD_BYTES)
+
+_VALUE = re.compile(
+    r" *(?:"
+    r"'(?P<text>(?:[^']|'')*)'(?=[ /]|$)"
+    r"|(?P<truth>[TF]) *(?=/|$)"
+    r"|(?P<whole>[+-]?[0-9]+) *(?=/|$)"
+    r"|(?P<real>[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[EeDd][+-]?[0-9]+)?) *(?=/|$)"
+    # Not FITS, but some writers leave them; a date that is NaN should be reported as NaN.
+    r"|(?P<special>[+-]?(?i:nan|inf)) *(?=/|$)"
+    r")"
+)
+
+
+class Header(dict[str, Value]):
+    """Keywords and values of one header; the first of a repeated keyword counts.
+
+    Attributes
+    ----------
+    cards : the header's own text, 80 characters a card, without END and padding.
+    """
+
+    cards: str = ""
+
+    def raw(self, wanted: re.Pattern[str]) -> str:
+        """The raw cards whose keyword fully matches `wanted`, joined; the first of each keyword."""
+        found: dict[str, str] = {}
+        for start in range(0, len(self.cards), CARD_BYTES):
+            keyword = self.cards[start : start + 8].rstrip()
+            if keyword not in found and wanted.fullmatch(keyword):
+                found[keyword] = self.cards[start : start + CARD_BYTES].ljust(CARD_BYTES)
+        return "".join(found.values())
+
+
+def parse_cards(block: bytes) -> Header:
+    """Keywords and values of a block of 80-byte cards, up to END or the block's end.
+
+    Strings lose their trailing blanks, doubled quotes become one, CONTINUE cards are joined.
+    Cards without a value (COMMENT, HISTORY, undefined) and cards that are no FITS are skipped.
+    """
+    text = block.decode("latin-1")
+    header = Header()
+    last = ""  # the keyword that a CONTINUE card would go on with
+    end = len(text)
+    for start in range(0, len(text), CARD_BYTES):
+        card = text[start : start + CARD_BYTES]
+        keyword = card[:8].rstrip()
+        if card[8:10] == "= ":
+            keyword = keyword.upper()
+            value = _value(card[10:])
+            last = ""
+            if value is not None and keyword not in header:
+                header[keyword] = value
+                last = keyword
+        elif keyword == "CONTINUE":
+            _continue(header, last, card[8:])
+        elif keyword == "END" and not card[8:].strip():
+            end = start
+            break
+    header.cards = text[:end]
+    return header
+
+
+def parse_card_lines(text: bytes) -> Header:
+    """The same of a text file of cards: a card a line, blanks at line ends lost or not.
+
+    A file without line ends is taken as plain 80-byte cards.
+    """
+    lines = text.splitlines()
+    if len(lines) <= 1:
+        return parse_cards(text)
+    return parse_cards(b"".join(line[:CARD_BYTES].ljust(CARD_BYTES) for line in lines))
+
+
+def _value(text: str) -> Value | None:
+    match = _VALUE.match(text)
+    if match is None:
+        return None
+    kind, token = match.lastgroup, match[match.lastgroup or 0]
+    if kind == "text":
+        return token.replace("''", "'").rstrip()
+    if kind == "truth":
+        return token == "T"
+    if kind == "whole":
+        return int(token)
+    return float(token.upper().replace("D", "E"))
+
+
+def _continue(header: Header, keyword: str, text: str) -> None:
+    so_far = header.get(keyword)
+    piece = _value(text)
+    if isinstance(so_far, str) and so_far.endswith("&") and isinstance(piece, str):
+        header[keyword] = so_far[:-1] + piece
