@@ -2,6 +2,8 @@
 
 store.errors.NightlakeError
 └── IngestError                   base; `code` is what `refusals.code` shows
+    ├── NothingToIngestError      no catalogue where one was looked for
+    ├── MetadataTableError        the metadata table that was given cannot be used
     └── RefusedInput              one file (or some of its rows) is refused, the rest goes on
         ├── TruncatedFile         fewer bytes than its header promises, or no FITS at all
         ├── WrongColumns          not a PSF catalogue: columns missing or of the wrong kind
@@ -10,6 +12,7 @@ store.errors.NightlakeError
         ├── ImpossibleDate        obsmjd missing or outside the survey's age
         ├── UnknownFilter         filter not g, r or i
         ├── IncompleteMetadata    no one knows a value that must be known
+        ├── ContradictoryMetadata two sources say different things of what must be certain
         ├── DuplicateImage        the image stands twice in one ingest, with other bytes
         └── UnreadableFile        the operating system refuses to read it
 """
@@ -33,11 +36,37 @@ class NothingToIngestError(IngestError, FileNotFoundError):
 
     code = "no_catalogues"
 
-    def __init__(self, where: str | Path, wanted: str) -> None:
+    def __init__(self, where: str | Path, wanted: str, what: str | None = None) -> None:
         super().__init__(
-            f"no {wanted} here",
+            what or f"no {wanted} here",
             where=where,
             hint=f"Give folders or files that hold ZTF catalogues named ztf_*_{wanted}.fits.",
+        )
+
+
+class MetadataTableError(IngestError, ValueError):
+    """The metadata table that was given cannot be used."""
+
+    code = "metadata_table"
+
+    def __init__(self, path: Path, what: str) -> None:
+        super().__init__(
+            what,
+            where=path,
+            hint="Give the archive's metadata of science images as CSV or Parquet, with columns "
+            "expid or filefracday, and rcid or ccdid and qid.",
+        )
+
+
+class WorkerDiedError(IngestError, ChildProcessError):
+    """A worker process ended without an answer."""
+
+    code = "worker_died"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "a worker process was killed (out of memory?); nothing of this night was published",
+            hint="Run the command again: it goes on from what is staged. --workers 1 needs less.",
         )
 
 
@@ -57,8 +86,8 @@ class TruncatedFile(RefusedInput):
 
     code = "truncated"
 
-    def __init__(self, path: Path, what: str) -> None:
-        super().__init__(what, where=path.name, hint="Fetch the file again.")
+    def __init__(self, path: Path, what: str, hint: str = "Fetch the file again.") -> None:
+        super().__init__(what, where=path.name, hint=hint)
 
 
 class WrongColumns(RefusedInput):
@@ -141,6 +170,19 @@ class IncompleteMetadata(RefusedInput):
             where=path.name,
             hint="Keep the archive's file name, put the science-image header beside it, "
             "or give --metadata FILE.",
+        )
+
+
+class ContradictoryMetadata(RefusedInput):
+    """Two sources disagree on a value that says which image this is."""
+
+    code = "contradictory_metadata"
+
+    def __init__(self, path: Path, name: str, said: list[tuple[object, str]]) -> None:
+        super().__init__(
+            f"{name} is " + ", but ".join(f"{value} in its {source}" for value, source in said),
+            where=path.name,
+            hint="Correct or remove the wrong one, or fetch the files again.",
         )
 
 

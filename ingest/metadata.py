@@ -1,0 +1,265 @@
+"""What is known of an image, each value from the first that has it.
+
+The order is: the catalogue's own header, the science image's header beside it, the archive's
+metadata table, the file's name. What nobody knows is None, never guessed; what says which image
+it is must be known, and no source may contradict another.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from ingest.cards import Header, parse_card_lines
+from ingest.errors import (
+    ContradictoryMetadata,
+    ImpossibleDate,
+    IncompleteMetadata,
+    TruncatedFile,
+    UnknownFilter,
+)
+from ingest.filenames import FILTERCODES, parse_name, rcid_of
+from ingest.fits import read_bytes, read_first_headers
+from ingest.keywords import (
+    WCS_NUMBERS,
+    Facts,
+    facts_of_date,
+    facts_of_header,
+    facts_of_numbers,
+    facts_of_wcs,
+    real,
+)
+from ingest.metadata_table import MetadataTable
+
+__all__ = [
+    "ImageFacts",
+    "MetadataTable",
+    "ReferenceFacts",
+    "gather_image_facts",
+    "gather_reference_facts",
+]
+
+SIDECARS = ("_sciimg.hdr", "_sciimg.fits", "_sciimg.fits.fz")
+IDENTITY = ("field", "fid", "ccdid", "qid", "rcid", "expid")
+LIMITS = {"field": (0, 32_767), "ccdid": (1, 16), "qid": (1, 4), "rcid": (0, 63)}
+SAME_START_DAYS = 1 / 86_400  # sources that round OBSMJD still agree to a second
+EXPID_MJD_0 = 57_754  # EXPID counts 1e-5 days from here (measured on every real header)
+
+# Source as `metadata_from` names it: as a message does.
+SOURCES = {
+    "header": "header",
+    "sciimg": "science header",
+    "table": "metadata table",
+    "filename": "name",
+}
+Sources = dict[str, Facts]
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelFacts:
+    """What an image of the sky and a reference image have in common."""
+
+    field: int
+    fid: int
+    ccdid: int
+    qid: int
+    rcid: int
+    magzp: float | None
+    magzpunc: float | None
+    magzprms: float | None
+    clrcoeff: float | None
+    clrcounc: float | None
+    pcolor: str | None
+    infobits: int | None
+    metadata_from: str
+
+    @property
+    def filtercode(self) -> str:
+        """Filter code: zg, zr, zi."""
+        return FILTERCODES[self.fid]
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFacts(ChannelFacts):
+    """What the input knows of one quadrant image; units as in the contract's table `images`."""
+
+    expid: int
+    obsmjd: float
+    exptime: float | None
+    programid: int | None
+    filefracday: int | None
+    airmass: float | None
+    seeing: float | None
+    limitmag: float | None
+    saturate: float | None
+    crval1: float | None
+    crval2: float | None
+    crpix1: float | None
+    crpix2: float | None
+    cd1_1: float | None
+    cd1_2: float | None
+    cd2_1: float | None
+    cd2_2: float | None
+    wcs_cards: str | None
+
+    @property
+    def pid(self) -> int:
+        """Image id, expid·1e4 + rcid·100 + 15."""
+        return self.expid * 10_000 + self.rcid * 100 + 15
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceFacts(ChannelFacts):
+    """What the input knows of one reference image."""
+
+    rfid: int
+
+
+def gather_image_facts(
+    path: Path, header: Header, *, table: MetadataTable | None = None
+) -> ImageFacts:
+    """What is known of the image whose psfcat is `path` with HDU0 keywords `header`.
+
+    Raises
+    ------
+    IncompleteMetadata : no source knows field, filter, channel or date.
+    ContradictoryMetadata : two sources differ on them.
+    ImpossibleDate : only dates that cannot be true are known.
+    UnknownFilter : the filter is none of g, r, i.
+    TruncatedFile, UnreadableFile : the science header beside it is damaged. Going on without it
+        could publish, say, a bad image as good, for want of its INFOBITS.
+    """
+    path = Path(path)
+    name = _of_name(path)
+    sources: Sources = {"header": facts_of_header(header)}
+    if _lacking(sources):
+        sources["sciimg"] = _of_sidecar(path)
+    if table is not None and _lacking(sources):
+        sources["table"] = _of_table(table, {**sources, "filename": name}, path)
+    sources["filename"] = name
+    facts = _agreed(path, sources, ImageFacts)
+    facts.setdefault("expid", math.floor((facts["obsmjd"] - EXPID_MJD_0) * 1e5))
+    return ImageFacts(**_chosen(facts, ImageFacts))
+
+
+def gather_reference_facts(path: Path, header: Header) -> ReferenceFacts:
+    """What is known of the reference image whose refpsfcat is `path`; raises as for an image."""
+    path = Path(path)
+    sources = {"header": facts_of_header(header), "filename": _of_name(path)}
+    facts = _agreed(path, sources, ReferenceFacts)
+    field, fid, rcid = facts["field"], facts["fid"], facts["rcid"]
+    facts.setdefault("rfid", field * 1_000_000 + 120_000 + fid * 100 + rcid)
+    return ReferenceFacts(**_chosen(facts, ReferenceFacts))
+
+
+def _chosen(facts: Facts, kind: type[ChannelFacts]) -> Facts:
+    return {name: facts.get(name) for name in _names(kind)}
+
+
+def _names(kind: type[ChannelFacts]) -> list[str]:
+    return [field.name for field in fields(kind)]
+
+
+def _lacking(sources: Sources) -> bool:
+    known = set().union(*sources.values())
+    return bool({*_names(ImageFacts)} - known - {"filefracday", "metadata_from"})
+
+
+def _of_name(path: Path) -> Facts:
+    name = parse_name(path.name)
+    if name is None:
+        return {}
+    facts = {key: getattr(name, key) for key in ("field", "fid", "ccdid", "qid", "filefracday")}
+    return {key: value for key, value in facts.items() if value is not None}
+
+
+def _of_sidecar(path: Path) -> Facts:
+    stem = path.name.removesuffix("_psfcat.fits")
+    for suffix in SIDECARS:
+        beside = path.with_name(stem + suffix)
+        if not beside.is_file():
+            continue
+        if suffix.endswith(".hdr"):
+            headers = [parse_card_lines(read_bytes(beside))]
+        else:
+            # A compressed image keeps its header in the first extension.
+            headers = read_first_headers(beside)
+        facts: Facts = {}
+        for header in headers:
+            facts = facts_of_header(header) | facts
+        if not facts:
+            raise TruncatedFile(beside, "is no header of a science image")
+        return facts
+    return {}
+
+
+def _of_table(table: MetadataTable, sources: Sources, path: Path) -> Facts:
+    known = {key: value for facts in reversed(sources.values()) for key, value in facts.items()}
+    _complete_channel(path, "header", known)
+    expid = known.get("expid")
+    if expid is None and "obsmjd" in known:
+        expid = math.floor((known["obsmjd"] - EXPID_MJD_0) * 1e5)
+    if "rcid" not in known:
+        return {}
+    row = table.find(known["rcid"], filefracday=known.get("filefracday"), expid=expid)
+    return {} if row is None else _of_row(row)
+
+
+def _of_row(row: Mapping[str, Any]) -> Facts:
+    numbers = {k: v if isinstance(v, int) else real(v) for k, v in row.items()}
+    facts = facts_of_numbers(
+        {k: v for k, v in numbers.items() if k not in WCS_NUMBERS and k not in {"obsjd", "obsmjd"}}
+    )
+    facts |= facts_of_date(row.get("obsmjd"), row.get("obsjd"))
+    return facts | facts_of_wcs({name: real(row.get(name)) for name in WCS_NUMBERS}, None)
+
+
+def _agreed(path: Path, sources: Sources, kind: type[ChannelFacts]) -> Facts:
+    """All facts, the first source's first, with `metadata_from`; refuses what is not certain."""
+    for source, said in sources.items():
+        _complete_channel(path, source, said)
+    needed = [*LIMITS, "fid", *(["obsmjd"] if kind is ImageFacts else [])]
+    facts: Facts = {}
+    used = []
+    for source, said in sources.items():
+        if (said.keys() - facts.keys()) & {*_names(kind)}:
+            used.append(source)
+        facts = said | facts
+    if "obsmjd" in needed and "obsmjd" not in facts and "impossible_date" in facts:
+        raise ImpossibleDate(path, facts["impossible_date"])
+    if missing := [key for key in needed if key not in facts]:
+        raise IncompleteMetadata(path, missing)
+    if facts["fid"] not in FILTERCODES:
+        raise UnknownFilter(path, facts["fid"])
+    _check(path, sources, facts)
+    return facts | {"metadata_from": ",".join(used)}
+
+
+def _complete_channel(path: Path, source: str, facts: Facts) -> None:
+    """CCD and quadrant from the readout channel or the reverse, which must agree."""
+    if "ccdid" in facts and "qid" in facts:
+        rcid = rcid_of(facts["ccdid"], facts["qid"])
+        if facts.setdefault("rcid", rcid) != rcid:
+            said = [(facts["rcid"], SOURCES[source]), (rcid, "CCD and quadrant there")]
+            raise ContradictoryMetadata(path, "rcid", said)
+    elif "rcid" in facts:
+        facts.setdefault("ccdid", facts["rcid"] // 4 + 1)
+        facts.setdefault("qid", facts["rcid"] % 4 + 1)
+
+
+def _check(path: Path, sources: Sources, facts: Facts) -> None:
+    for key in (*IDENTITY, "obsmjd"):
+        tolerance = SAME_START_DAYS if key == "obsmjd" else 0
+        for source, said in sources.items():
+            if key in said and abs(said[key] - facts[key]) > tolerance:
+                first = next(name for name in sources if key in sources[name])
+                both = [(facts[key], SOURCES[first]), (said[key], SOURCES[source])]
+                raise ContradictoryMetadata(path, key, both)
+    for key, (least, most) in LIMITS.items():
+        if not least <= facts[key] <= most:
+            first = next(name for name in sources if key in sources[name])
+            allowed = (f"{least}–{most}", "survey's numbering")
+            raise ContradictoryMetadata(path, key, [(facts[key], SOURCES[first]), allowed])
