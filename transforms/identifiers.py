@@ -1,0 +1,127 @@
+"""ZTF's identifiers, computed: of exposures, images, reference images, objects and nights."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from transforms.errors import TransformError
+
+FILTERCODES = {1: "zg", 2: "zr", 3: "zi"}
+
+# MJD of 2017-01-01, from which ZTF counts exposures and nights.
+EPOCH_MJD = 57754.0
+MJD_EPOCH = date(1858, 11, 17)
+# How a PID ends: the type of a science image.
+SCIENCE_IMAGE = 15
+# Version of the reference images in an RFID.
+REFERENCE_VERSION = 120
+
+
+def expid(obsmjd: float) -> int:
+    """Exposure id: floor((obsmjd − 57754)·1e5), without a guard against rounding, as ZTF has it."""
+    return math.floor((_date(obsmjd) - EPOCH_MJD) * 1e5)
+
+
+def nid(obsmjd: float) -> int:
+    """Night id: days from 2017-01-01 UTC."""
+    return math.floor(_date(obsmjd) - EPOCH_MJD)
+
+
+def night(obsmjd: float, noon_offset_hours: float = 0.0) -> date:
+    """Night of an exposure: the UTC date of obsmjd plus an offset.
+
+    California's nights lie within one UTC date; another site shifts its noon to 0 h.
+
+    Raises
+    ------
+    TransformError : the date is not finite or not in the years 1 to 9999.
+    """
+    try:
+        return MJD_EPOCH + timedelta(days=math.floor(_date(obsmjd) + noon_offset_hours / 24.0))
+    except OverflowError as error:
+        raise TransformError(f"obsmjd {obsmjd} is not in the years 1 to 9999") from error
+
+
+def rcid(ccdid: int, qid: int) -> int:
+    """Readout channel, 0 to 63, of CCD 1–16 and quadrant 1–4."""
+    if not (1 <= ccdid <= 16 and 1 <= qid <= 4):
+        raise TransformError(f"no CCD {ccdid} with quadrant {qid}: there are 1–16 and 1–4")
+    return 4 * (ccdid - 1) + qid - 1
+
+
+def channel(rcid: int) -> tuple[int, int]:
+    """CCD and quadrant of a readout channel."""
+    if not 0 <= rcid <= 63:
+        raise TransformError(f"no readout channel {rcid}: there are 0–63")
+    return rcid // 4 + 1, rcid % 4 + 1
+
+
+def pid(expid: int, rcid: int) -> int:
+    """Image id: expid·1e4 + rcid·100 + 15."""
+    return expid * 10_000 + rcid * 100 + SCIENCE_IMAGE
+
+
+def rfid(field: int, fid: int, rcid: int) -> int:
+    """Reference image id: field·1e6 + 120·1e3 + fid·100 + rcid."""
+    return field * 1_000_000 + REFERENCE_VERSION * 1_000 + fid * 100 + rcid
+
+
+def oid(field: int, fid: int, ccdid: int, qid: int, sourceid: ArrayLike) -> NDArray[np.int64]:
+    """Object ids in the data-release scheme.
+
+    field·1e12 + fid·1e11 + ccdid·1e9 + qid·1e8 + sourceid, where `sourceid` is the source's row in
+    its reference catalogue.
+
+    Parameters
+    ----------
+    sourceid : int (n,), 0 to 99,999,999; −1 for none.
+
+    Returns
+    -------
+    int64 (n,); −1 where sourceid is negative.
+    """
+    source = np.asarray(sourceid, dtype=np.int64)
+    if source.size and int(source.max()) >= 100_000_000:
+        raise TransformError(f"sourceid {int(source.max())} has more than 8 digits")
+    base = field * 10**12 + fid * 10**11 + ccdid * 10**9 + qid * 10**8
+    return np.where(source >= 0, base + source, -1)
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectId:
+    """The parts of an object id."""
+
+    field: int
+    fid: int
+    ccdid: int
+    qid: int
+    sourceid: int
+
+
+def decode_oid(oid: int) -> ObjectId:
+    """Take an object id apart.
+
+    Raises
+    ------
+    TransformError : its parts name no filter, CCD or quadrant.
+    """
+    field, rest = divmod(int(oid), 10**12)
+    fid, rest = divmod(rest, 10**11)
+    ccdid, rest = divmod(rest, 10**9)
+    qid, sourceid = divmod(rest, 10**8)
+    if oid < 0 or fid not in FILTERCODES or not (1 <= ccdid <= 16 and 1 <= qid <= 4):
+        raise TransformError(
+            f"oid {oid} is not field·1e12 + fid·1e11 + ccdid·1e9 + qid·1e8 + source"
+        )
+    return ObjectId(field, fid, ccdid, qid, sourceid)
+
+
+def _date(obsmjd: float) -> float:
+    if not math.isfinite(obsmjd):
+        raise TransformError(f"obsmjd {obsmjd} is not a date")
+    return obsmjd

@@ -1,0 +1,152 @@
+"""Photometric calibration and quality: magnitudes, colours, flags and the judgement of an image."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from transforms.errors import TransformError
+from transforms.sphere import Floats
+
+Flags = NDArray[np.uint16]
+
+# `flags` of a source on or near the edge, and its value in ZTF's light curves.
+EDGE_FLAG, EDGE = -1, 65535
+# Set in `catflags` of every row of an image judged bad.
+BAD_IMAGE = 32768
+
+# ZTF: an image is usable if INFOBITS < 2²⁵.
+UNUSABLE_INFOBITS = 33554432
+INFOBIT_MEANINGS = {
+    25: "probably unusable: photometric quality",
+    26: "bad frame",
+}
+
+
+def calibrated_magnitude(instrumental_mag: ArrayLike, magzp: float | None) -> Floats:
+    """Calibrated magnitude, instrumental + zero point, without a colour term.
+
+    Parameters
+    ----------
+    instrumental_mag : (n,) −2.5 log10(flux), mag.
+    magzp : zero point of the image, mag; None or NaN where it is not known.
+
+    Returns
+    -------
+    float64 (n,), mag; NaN where an input is, and where the magnitude is infinite (flux 0).
+    """
+    mag = np.asarray(instrumental_mag, dtype=np.float64)
+    return np.where(np.isfinite(mag), mag, np.nan) + (math.nan if magzp is None else magzp)
+
+
+def colour_correction(
+    index: ArrayLike, reference_colour: ArrayLike, clrcoeff: float | None
+) -> Floats:
+    """Colour term of each detection: clrcoeff · (g − r) of its reference source.
+
+    Parameters
+    ----------
+    index : int (n,), reference source of each detection, −1 for none.
+    reference_colour : (m,) g − r of the reference sources, mag; NaN where it is not known.
+    clrcoeff : colour coefficient of the image; None or NaN where it is not known.
+
+    Returns
+    -------
+    float64 (n,), mag to add to the calibrated magnitude. NaN, never 0, where it cannot be known.
+    """
+    rows = np.asarray(index)
+    colour = np.asarray(reference_colour, dtype=np.float64)
+    coefficient = math.nan if clrcoeff is None else clrcoeff
+    # One more entry: index −1 finds NaN.
+    return np.append(colour, np.nan)[rows] * coefficient
+
+
+def reference_colours(
+    ra_deg: ArrayLike,
+    dec_deg: ArrayLike,
+    mag: ArrayLike,
+    other_ra_deg: ArrayLike,
+    other_dec_deg: ArrayLike,
+    other_mag: ArrayLike,
+    *,
+    radius_arcsec: float = 1.5,
+    sign: int = 1,
+) -> Floats:
+    """Colour of each reference source from the reference catalogue of the other filter.
+
+    Parameters
+    ----------
+    ra_deg, dec_deg, mag : (m,) the sources whose colour is wanted.
+    other_ra_deg, other_dec_deg, other_mag : (k,) the other filter's.
+    radius_arcsec : greatest separation of two measurements of one source.
+    sign : 1 for `mag − other` (sources in g, other r), −1 for `other − mag` (sources in r, other g):
+        g − r either way.
+
+    Returns
+    -------
+    float64 (m,), mag; NaN where the other filter lacks the source, or it is nearer to another.
+    """
+    from transforms.match import SkyGrid, match_rank
+
+    if sign not in (1, -1):
+        raise TransformError(f"sign must be 1 or -1, not {sign}")
+    grid = SkyGrid(other_ra_deg, other_dec_deg, radius_arcsec)
+    index, separation = grid.nearest(ra_deg, dec_deg, radius_arcsec)
+    index[match_rank(index, separation) != 1] = -1
+    other = np.append(np.asarray(other_mag, dtype=np.float64), np.nan)[index]
+    colour = sign * (np.asarray(mag, dtype=np.float64) - other)
+    return np.where(np.isfinite(colour), colour, np.nan)
+
+
+def catflags(flags: ArrayLike | None, n: int, *, is_bad: bool) -> Flags:
+    """Quality flags as in ZTF's light curves.
+
+    Parameters
+    ----------
+    flags : int16 (n,) of the catalogue: −1 at an edge, else mask bits; None where it has none.
+    n : number of rows.
+    is_bad : whether the image is judged bad.
+
+    Returns
+    -------
+    uint16 (n,): 65535 at an edge, else the mask bits, with 32768 set on every row of a bad image.
+    Without flags all rows are 0, or 32768 if the image is bad: the caller makes the first null.
+
+    Raises
+    ------
+    TransformError : flags are not n integers, or one is neither −1 nor a set of the 15 mask bits.
+    """
+    image_bit = np.uint16(BAD_IMAGE if is_bad else 0)
+    if flags is None:
+        return np.full(n, image_bit, dtype=np.uint16)
+    values = np.asarray(flags)
+    if values.shape != (n,) or values.dtype.kind not in "iu":
+        raise TransformError(f"{n} integer flags are needed, got {values.dtype} {values.shape}")
+    if n and not EDGE_FLAG <= int(values.min()) <= int(values.max()) < BAD_IMAGE:
+        raise TransformError(f"flags from {values.min()} to {values.max()}: not −1 or mask bits")
+    # −1 as two's complement is 65535 already.
+    return values.astype(np.int16).view(np.uint16) | image_bit
+
+
+def judge_image(infobits: int | None) -> tuple[bool, str | None]:
+    """Judge an image by its processing status.
+
+    Parameters
+    ----------
+    infobits : INFOBITS of the image; None where nobody knows.
+
+    Returns
+    -------
+    is_bad : whether bit 25 or a higher one is set.
+    reason : the rule and the bits that broke it; None if it is not bad.
+    """
+    if infobits is None or infobits < UNUSABLE_INFOBITS:
+        return False, None
+    bits = [bit for bit in range(25, infobits.bit_length()) if infobits >> bit & 1]
+    named = ", ".join(
+        f"bit {bit} ({INFOBIT_MEANINGS[bit]})" if bit in INFOBIT_MEANINGS else f"bit {bit}"
+        for bit in bits
+    )
+    return True, f"infobits {infobits} >= {UNUSABLE_INFOBITS}: {named}"
