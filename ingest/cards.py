@@ -7,6 +7,7 @@ takes about a millisecond to open one file, and 0.3 s to be imported.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 Value = str | int | float | bool
 
@@ -57,19 +58,17 @@ def parse_cards(block: bytes) -> Header:
     end = len(text)
     for start in range(0, len(text), CARD_BYTES):
         card = text[start : start + CARD_BYTES]
-        keyword = card[:8].rstrip()
-        if card[8:10] == "= ":
-            keyword = keyword.upper()
-            value = _value(card[10:])
+        keyword, value = _parse_card(card)
+        if keyword == "CONTINUE":
+            _continue(header, last, value)
+        elif keyword == "END" and value is None:
+            end = start
+            break
+        else:
             last = ""
             if value is not None and keyword not in header:
                 header[keyword] = value
                 last = keyword
-        elif keyword == "CONTINUE":
-            _continue(header, last, card[8:])
-        elif keyword == "END" and not card[8:].strip():
-            end = start
-            break
     header.cards = text[:end]
     return header
 
@@ -83,6 +82,17 @@ def parse_card_lines(text: bytes) -> Header:
     if len(lines) <= 1:
         return parse_cards(text)
     return parse_cards(b"".join(line[:CARD_BYTES].ljust(CARD_BYTES) for line in lines))
+
+
+@lru_cache(maxsize=2048)  # most cards of a night's catalogues are the same in all of them
+def _parse_card(card: str) -> tuple[str, Value | None]:
+    """Keyword and value, or ("", None) where a card has none; ("END", None) is the end."""
+    keyword = card[:8].rstrip()
+    if card[8:10] == "= ":
+        return keyword.upper(), _value(card[10:])
+    if keyword == "CONTINUE":
+        return keyword, _value(card[8:])
+    return ("END", None) if keyword == "END" and not card[8:].strip() else ("", None)
 
 
 def _value(text: str) -> Value | None:
@@ -99,8 +109,7 @@ def _value(text: str) -> Value | None:
     return float(token.upper().replace("D", "E"))
 
 
-def _continue(header: Header, keyword: str, text: str) -> None:
+def _continue(header: Header, keyword: str, piece: Value | None) -> None:
     so_far = header.get(keyword)
-    piece = _value(text)
     if isinstance(so_far, str) and so_far.endswith("&") and isinstance(piece, str):
         header[keyword] = so_far[:-1] + piece

@@ -13,16 +13,17 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from ingest.blocks import open_bytes, read_headers
 from ingest.cards import Header, parse_card_lines
 from ingest.errors import (
     ContradictoryMetadata,
     ImpossibleDate,
     IncompleteMetadata,
+    RefusedInput,
     TruncatedFile,
     UnknownFilter,
 )
 from ingest.filenames import FILTERCODES, parse_name, rcid_of
-from ingest.fits import read_bytes, read_first_headers
 from ingest.keywords import (
     WCS_NUMBERS,
     Facts,
@@ -129,7 +130,7 @@ def gather_image_facts(
     ContradictoryMetadata : two sources differ on them.
     ImpossibleDate : only dates that cannot be true are known.
     UnknownFilter : the filter is none of g, r, i.
-    TruncatedFile, UnreadableFile : the science header beside it is damaged. Going on without it
+    TruncatedFile : the science header beside it is damaged. Going on without it
         could publish, say, a bad image as good, for want of its INFOBITS.
     """
     path = Path(path)
@@ -182,18 +183,25 @@ def _of_sidecar(path: Path) -> Facts:
         beside = path.with_name(stem + suffix)
         if not beside.is_file():
             continue
-        if suffix.endswith(".hdr"):
-            headers = [parse_card_lines(read_bytes(beside))]
-        else:
-            # A compressed image keeps its header in the first extension.
-            headers = read_first_headers(beside)
+        try:
+            headers = _headers_of(beside)
+        except RefusedInput as error:
+            raise TruncatedFile(path, f"its science header {beside.name} {error.what}") from error
         facts: Facts = {}
         for header in headers:
             facts = facts_of_header(header) | facts
         if not facts:
-            raise TruncatedFile(beside, "is no header of a science image")
+            raise TruncatedFile(path, f"its science header {beside.name} says nothing")
         return facts
     return {}
+
+
+def _headers_of(path: Path) -> list[Header]:
+    if path.suffix == ".hdr":
+        with open_bytes(path) as file:
+            file.grow(file.size)
+            return [parse_card_lines(file.head)]
+    return read_headers(path)  # a compressed image keeps its header in the first extension
 
 
 def _of_table(table: MetadataTable, sources: Sources, path: Path) -> Facts:

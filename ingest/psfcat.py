@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ingest.blocks import open_bytes
 from ingest.errors import BadCoordinates, EmptyCatalogue, WrongColumns
-from ingest.fits import BinaryTable, Field, Header, read_first_headers, read_primary_and_table
+from ingest.fits import BinaryTable, Field, Header, open_table
 
 Column = npt.NDArray[Any]
 
@@ -60,21 +61,25 @@ def read_psfcat(path: Path) -> PsfCatalogue:
     TruncatedFile, WrongColumns, EmptyCatalogue, UnreadableFile
     """
     path = Path(path)
-    table = read_primary_and_table(path)
-    fields = {name: table.find(name) for name in COLUMNS}
-    missing = [f"'{name}'" for name in REQUIRED if fields[name] is None]
-    if missing:
-        verb = "is" if len(missing) == 1 else "are"
-        what = f"column{'s' * (len(missing) > 1)} {', '.join(missing)} {verb} missing"
-        raise WrongColumns(path, what, table.names)
-    if table.n_rows == 0:
-        raise EmptyCatalogue(path)
+    with open_table(path) as table:
+        found = {name: table.find(name) for name in COLUMNS}
+        fields = {name: field for name, field in found.items() if field is not None}
+        if missing := [f"'{name}'" for name in REQUIRED if name not in fields]:
+            one = len(missing) == 1
+            what = f"{'column' if one else 'columns'} {', '.join(missing)}"
+            raise WrongColumns(path, f"{what} {'is' if one else 'are'} missing", table.names)
+        if table.n_rows == 0:
+            raise EmptyCatalogue(path)
+        stored, checksum = table.read(
+            {field: _read_as(field, np.dtype(COLUMNS[name])) for name, field in fields.items()}
+        )
     columns = {
-        name: _column(table, name, field) for name, field in fields.items() if field is not None
+        name: _converted(table, field, stored[field], np.dtype(COLUMNS[name]))
+        for name, field in fields.items()
     }
     if "sourceid" not in columns:
         columns["sourceid"] = np.arange(table.n_rows, dtype=np.int32)
-    return PsfCatalogue(path, table.checksum, table.header, columns, table.n_rows)
+    return PsfCatalogue(path, checksum, table.header, columns, table.n_rows)
 
 
 def read_header(path: Path) -> Header:
@@ -84,7 +89,8 @@ def read_header(path: Path) -> Header:
     ------
     TruncatedFile, UnreadableFile
     """
-    return read_first_headers(Path(path))[0]
+    with open_bytes(Path(path)) as file:
+        return file.header_at(0)[0]
 
 
 def coordinate_fault(
@@ -107,37 +113,34 @@ def coordinate_fault(
     return good, BadCoordinates(path, n_bad, int(np.argmin(good)), len(good))
 
 
-def _column(table: BinaryTable, name: str, field: Field) -> Column:
-    dtype = COLUMNS[name]
-    stored = table.column(field)
-    if field.scale == 1 and field.zero == 0 and field.null is None:
-        # The case of every ZTF file: one strided copy that swaps bytes on the way.
-        if np.issubdtype(dtype, np.floating):
-            with np.errstate(over="ignore"):  # beyond float32 is inf, like any other bad value
-                return stored.astype(dtype)
-        if stored.dtype.newbyteorder("=") == dtype:
-            return stored.astype(dtype)
-    return _converted(table, name, field, stored, dtype)
+def _read_as(field: Field, wanted: np.dtype[Any]) -> np.dtype[Any]:
+    """The type to read a field as: the wanted one at once, unless values must be looked at."""
+    assert field.dtype is not None  # noqa: S101 - find() saw to it
+    plain = field.scale == 1 and field.zero == 0 and field.null is None
+    return wanted if plain and wanted.kind == "f" else field.dtype.newbyteorder("=")
 
 
-def _converted(
-    table: BinaryTable, name: str, field: Field, stored: Column, dtype: type[np.generic]
-) -> Column:
-    """Column with TSCAL, TZERO, TNULL or another width applied."""
+def _converted(table: BinaryTable, field: Field, stored: Column, wanted: np.dtype[Any]) -> Column:
+    """Column with TNULL, TSCAL and TZERO applied; whole numbers stay exact or are refused."""
+    if stored.dtype == wanted and (field.scale, field.zero, field.null) == (1, 0, None):
+        return stored
     is_null = None if field.null is None else stored == field.null
-    if np.issubdtype(dtype, np.floating):
+    if wanted.kind == "f":
         with np.errstate(over="ignore", invalid="ignore"):
             values: Column = stored.astype(np.float64) * field.scale + field.zero
             if is_null is not None:
                 values[is_null] = np.nan
-            return values.astype(dtype)
+            return values.astype(wanted)
+    what = ""
     if stored.dtype.kind == "f" or field.scale != 1 or field.zero != int(field.zero):
-        raise WrongColumns(table.path, f"column '{name}' does not hold whole numbers", table.names)
-    if is_null is not None and is_null.any():
-        raise WrongColumns(table.path, f"column '{name}' has undefined values", table.names)
-    limits = np.iinfo(dtype)  # type: ignore[type-var]
-    low, high = int(stored.min()) + int(field.zero), int(stored.max()) + int(field.zero)
-    if low < limits.min or high > limits.max:
-        what = f"column '{name}' has values from {low} to {high}, too large for {limits.dtype}"
-        raise WrongColumns(table.path, what, table.names)
-    return (stored.astype(np.int64) + int(field.zero)).astype(dtype)
+        what = "does not hold whole numbers"
+    elif is_null is not None and is_null.any():
+        what = "has undefined values"
+    else:
+        limits, shift = np.iinfo(wanted), int(field.zero)
+        least, most = int(stored.min()) + shift, int(stored.max()) + shift
+        if limits.min <= least and most <= limits.max:
+            # Wraps modulo 2^16 or 2^32 like the values themselves: exact, as they fit.
+            return stored.astype(wanted) + np.array(shift).astype(wanted)
+        what = f"has values from {least} to {most}, too large for {wanted}"
+    raise WrongColumns(table.path, f"column '{field.name}' {what}", table.names)

@@ -67,7 +67,7 @@ class IngestReport:
 
 @dataclass(frozen=True, slots=True)
 class IngestEstimate:
-    """What an ingest would do (`--dry-run`): images and rows a night, disk for good and meanwhile."""
+    """What an ingest would do: images and rows of each night, disk for good and meanwhile."""
 
     nights: dict[date, tuple[int, int]] = field(default_factory=dict)
     unchanged: int = 0

@@ -1,0 +1,207 @@
+"""A batch of images: read, transformed, and written as one shard of the night.
+
+This is what a worker does. A marker beside the shard says that it is whole, and what is in it:
+an interrupted ingest goes on from the batches that have one.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from ingest.errors import RefusedInput
+from ingest.image import ImageRows, Observer, image_rows
+from ingest.plan import PlannedImage, refusal_of
+from ingest.psfcat import PsfCatalogue, read_psfcat
+from ingest.reference_shelf import ReferenceShelf
+from ingest.report import Refusal
+from ingest.shards import Piece, write_shard
+from ingest.version import code_version, recipe
+from store.atomic import write_whole
+from store.contract import DETECTIONS
+from store.layout import Layout
+from store.settings import ArchiveSettings
+from store.snapshot import Snapshot
+from transforms.earth_orientation import earth_orientation_version
+from transforms.ephemeris import observer_contexts
+from transforms.site import Site
+
+
+@dataclass(frozen=True, slots=True)
+class BatchTask:
+    """Some images of one night.
+
+    `snapshot` is the publication whose references are matched to; `known` gives, by pid, the
+    recipe of images that are published: those that would come out the same are left alone.
+    """
+
+    root: Path
+    snapshot: int
+    night: date
+    images: tuple[PlannedImage, ...]
+    settings: ArchiveSettings
+    hjd_method: str
+    staging: Path
+    known: dict[int, str] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """What the batch is made from: its marker's name."""
+        return recipe(
+            code=code_version(),
+            snapshot=self.snapshot,
+            settings=asdict(self.settings),
+            hjd_method=self.hjd_method,
+            images=[(str(i.path), i.stamp, asdict(i.facts)) for i in self.images],
+            known=sorted(self.known.items()),
+        )[:16]
+
+
+@dataclass(slots=True)
+class BatchResult:
+    """What became of a batch: its pieces by pixel, rows of `images`, exposures, refusals."""
+
+    pieces: list[Piece] = field(default_factory=list)
+    records: list[dict[str, Any]] = field(default_factory=list)
+    earth_s: dict[int, list[float]] = field(default_factory=dict)
+    refusals: list[Refusal] = field(default_factory=list)
+    unchanged: list[int] = field(default_factory=list)
+
+
+def run_batch(task: BatchTask) -> BatchResult:
+    """Make the batch's shard, or take it as it was made before."""
+    marker = task.staging / f"{task.key}.json"
+    if marker.exists():
+        return _read_marker(marker)
+    result = BatchResult()
+    shelf = _shelf(task.root, task.snapshot, task.settings.match_radius_arcsec)
+    observers = _observers(task, result)
+    images: list[ImageRows] = []
+    for planned in task.images:
+        try:
+            catalogue = read_psfcat(planned.path)
+        except RefusedInput as error:
+            result.refusals.append(refusal_of(error, planned.path, night=task.night))
+            continue
+        made_from = _recipe(task, planned, catalogue, shelf)
+        if task.known.get(planned.pid) == made_from:
+            result.unchanged.append(planned.pid)
+            continue
+        rows, refusal = image_rows(
+            catalogue,
+            planned,
+            observers[planned.facts.obsmjd],
+            shelf,
+            radius_arcsec=task.settings.match_radius_arcsec,
+            hjd_method=task.hjd_method,
+            recipe=made_from,
+        )
+        images.append(rows)
+        result.records.append(rows.record)
+        if refusal is not None:
+            result.refusals.append(refusal)
+    if images:
+        path = task.staging / f"{task.key}.arrow"
+        table = _sorted_table(images, task.night)
+        result.pieces = write_shard(path, table, task.settings.partition_order)
+    _write_marker(marker, result)
+    return result
+
+
+def _observers(task: BatchTask, result: BatchResult) -> dict[float, Observer]:
+    """Contexts of the batch's exposures, made for all of them at once."""
+    site = task.settings.site
+    expids = {image.facts.obsmjd: image.facts.expid for image in task.images}
+    dates = sorted(expids)
+    contexts = observer_contexts(np.array(dates), Site(site.name, site.x_m, site.y_m, site.z_m))
+    observers = {}
+    for i, obsmjd in enumerate(dates):
+        earth = contexts.earth_heliocentric_s[i]
+        extrapolated = bool(contexts.iers_extrapolated[i])
+        observers[obsmjd] = Observer(earth, contexts.apparent[i], extrapolated)
+        result.earth_s[expids[obsmjd]] = [float(value) for value in earth]
+    return observers
+
+
+def _recipe(
+    task: BatchTask, planned: PlannedImage, catalogue: PsfCatalogue, shelf: ReferenceShelf
+) -> str:
+    facts = planned.facts
+    settings = task.settings
+    return recipe(
+        input=catalogue.checksum,
+        facts=asdict(facts),
+        references=[
+            shelf.checksum(facts.field, fid, facts.ccdid, facts.qid)
+            for fid in sorted({facts.fid, 1, 2})
+        ],
+        radius=settings.match_radius_arcsec,
+        night_offset=settings.night_offset_hours,
+        site=asdict(settings.site),
+        hjd_method=task.hjd_method,
+        earth_orientation=earth_orientation_version(),
+        code=code_version(),
+    )
+
+
+def _sorted_table(images: list[ImageRows], night: date) -> pa.Table:
+    """The rows of all images as one table in the schema of detections, sorted by index."""
+    counts = [len(image.columns["ra"]) for image in images]
+    columns = {
+        name: np.concatenate([image.columns[name] for image in images])
+        for name in images[0].columns
+    }
+    for name in images[0].constants:
+        values = np.array([image.constants[name] for image in images])
+        columns[name] = np.repeat(values, counts)
+    columns["night"] = np.full(sum(counts), np.datetime64(night, "D"))
+    has_flags = np.repeat([image.has_flags for image in images], counts)
+    order = np.argsort(columns["_healpix_29"], kind="stable")
+    nulls = {
+        "oid": columns["oid"] < 0,
+        "match_rank": columns["match_rank"] == 0,
+        "catflags": ~has_flags,
+    }
+    arrays = []
+    for column in DETECTIONS.columns:
+        values = columns[column.name][order]
+        mask = nulls[column.name][order] if column.name in nulls else None
+        from_nan = column.nullable and values.dtype.kind == "f"
+        target = DETECTIONS.schema([column.name]).field(0).type
+        arrays.append(pa.array(values, mask=mask, from_pandas=from_nan).cast(target))
+    return pa.Table.from_arrays(arrays, schema=DETECTIONS.schema())
+
+
+@lru_cache(maxsize=1)
+def _shelf(root: Path, number: int, radius_arcsec: float) -> ReferenceShelf:
+    return ReferenceShelf(Snapshot(Layout(root), number), radius_arcsec)
+
+
+def _write_marker(path: Path, result: BatchResult) -> None:
+    refusals = [asdict(refusal) for refusal in result.refusals]
+    content = {**asdict(result), "refusals": refusals}
+    write_whole(path, json.dumps(content, default=str).encode())
+
+
+def _read_marker(path: Path) -> BatchResult:
+    raw = json.loads(path.read_text(encoding="utf-8"))
+    return BatchResult(
+        pieces=[Piece(**piece) for piece in raw["pieces"]],
+        records=raw["records"],
+        earth_s={int(expid): values for expid, values in raw["earth_s"].items()},
+        refusals=[
+            Refusal(**{**refusal, "night": _date(refusal["night"])}) for refusal in raw["refusals"]
+        ],
+        unchanged=raw["unchanged"],
+    )
+
+
+def _date(text: str | None) -> date | None:
+    return None if text is None else date.fromisoformat(text)

@@ -1,0 +1,70 @@
+"""Where tasks run: in this process, or in a pool of processes that pay imports once each.
+
+Tasks are pure functions of paths that return small results, so that another executor (a cluster's)
+can take the pool's place.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from types import TracebackType
+from typing import Self, TypeVar
+
+from ingest.errors import WorkerDiedError
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+
+def available_cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+class Executor:
+    """Runs tasks on `workers` processes; 1 runs them here.
+
+    Processes, not threads: reading FITS and calling astropy hold the interpreter's lock. They
+    are spawned, not forked: a fork copies the locks of Arrow's and polars' threads as they are.
+    """
+
+    def __init__(self, workers: int | None = None) -> None:
+        self.workers = workers or available_cores()
+        self._pool: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def run(
+        self, function: Callable[[Task], Result], tasks: Sequence[Task]
+    ) -> Iterator[tuple[int, Result]]:
+        """Results with their task's position, in the order they are done."""
+        if self.workers == 1 or len(tasks) <= 1:
+            for position, task in enumerate(tasks):
+                yield position, function(task)
+            return
+        if self._pool is None:
+            context = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(self.workers, mp_context=context)
+        futures = {self._pool.submit(function, task): i for i, task in enumerate(tasks)}
+        try:
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+        except BrokenProcessPool as error:
+            raise WorkerDiedError from error
+        finally:
+            for future in futures:
+                future.cancel()

@@ -1,0 +1,315 @@
+"""From files to published nights.
+
+    plan      every header is looked at; images are sorted into nights       (ingest.plan)
+    batches   images are read, transformed and written as shards by pixel    (ingest.batch)
+    pixels    each pixel's pieces become one sorted file                     (ingest.merge)
+    publish   the night's manifest is made current by one rename             (store.publication)
+
+A night is published whole or not at all. What is published of it already stays, but for the
+images that are given again with other bytes or made by other code.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any, Literal
+
+from ingest.batch import BatchResult, BatchTask, run_batch
+from ingest.executor import Executor
+from ingest.merge import MergeTask, merge_pixel
+from ingest.metadata import MetadataTable
+from ingest.plan import Plan, PlannedImage, make_plan
+from ingest.refusals import publish_refusals, refusals_entry
+from ingest.report import GroupReport, IngestEstimate, IngestReport, Outcome, Progress, Refusal
+from ingest.shards import Piece
+from ingest.tables import (
+    exposures_frame,
+    images_frame,
+    night_frame,
+    read_small_table,
+    to_contract,
+)
+from store.contract import EXPOSURES, IMAGES, NIGHTS
+from store.errors import UnwritableArchiveError
+from store.files import write_table
+from store.layout import HealpixPixel, Layout
+from store.locks import locked
+from store.manifest import FileEntry, Manifest, night_group
+from store.publication import publish
+from store.settings import ArchiveSettings, read_settings
+from store.snapshot import Snapshot, open_snapshot
+
+HjdMethod = Literal["fit", "exact"]
+
+# A batch is held in memory whole: 1.5 million rows take about 500 MB while they are sorted.
+BATCH_ROWS = 1_500_000
+BATCH_IMAGES = 256
+# Below this a second process takes longer to start than it saves.
+ROWS_WORTH_A_PROCESS = 300_000
+# Measured: 60 bytes a detection published, 115 in a shard.
+PUBLISHED_ROW_BYTES = 60
+STAGED_ROW_BYTES = 115
+
+
+@dataclass(slots=True)
+class _Night:
+    """One night on its way."""
+
+    root: Path
+    night: date
+    settings: ArchiveSettings
+    snapshot: Snapshot
+    standing: Manifest
+    staging: Path
+    result: BatchResult = field(default_factory=BatchResult)
+
+    @property
+    def part(self) -> str:
+        """Name of the night's files."""
+        return f"{self.night:%Y%m%d}"
+
+
+def ingest(
+    root: Path,
+    paths: Sequence[Path],
+    *,
+    night: date | None = None,
+    metadata: Path | None = None,
+    hjd_method: HjdMethod = "fit",
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> IngestReport:
+    """Ingest psfcat files: each night that they hold is published whole.
+
+    Parameters
+    ----------
+    root : the archive.
+    paths : folders and files.
+    night : take only this night's images.
+    metadata : table of what headers lack, CSV or Parquet, in the form of ZTF's own.
+    hjd_method : `fit`, the offset-frame fit, or `exact`, row by row.
+    workers : processes; None for one a core. The result does not depend on it.
+
+    Raises
+    ------
+    NothingToIngestError : there is no catalogue at all.
+    ArchiveBusyError : another process is ingesting one of the nights.
+    UnwritableArchiveError : the archive cannot be written; what is published stays as it was.
+    """
+    started = time.monotonic()
+    settings = read_settings(root)
+    table = MetadataTable.read(metadata) if metadata else None
+    plan = make_plan(paths, settings, table=table, night=night, progress=progress)
+    refusals = list(plan.refusals)
+    reports = []
+    rows = sum(image.estimated_rows for images in plan.nights.values() for image in images)
+    with Executor(1 if rows < ROWS_WORTH_A_PROCESS and workers is None else workers) as executor:
+        for one, images in plan.nights.items():
+            refused = [refusal for refusal in plan.refusals if refusal.night == one]
+            report, new = _ingest_night(
+                root, settings, one, images, refused, hjd_method, executor, progress
+            )
+            reports.append(report)
+            refusals += new
+    for one in sorted({r.night for r in plan.refusals if r.night} - set(plan.nights)):
+        # Every file of that night was refused before it was read.
+        refused = [refusal for refusal in plan.refusals if refusal.night == one]
+        report, _ = _ingest_night(root, settings, one, [], refused, hjd_method, executor, progress)
+        reports.append(report)
+    looked_at = {image.path.name for images in plan.nights.values() for image in images}
+    snapshot = publish_refusals(root, refusals, looked_at)
+    return IngestReport(
+        tuple(reports), tuple(refusals), snapshot.number, time.monotonic() - started
+    )
+
+
+def estimate(
+    root: Path,
+    paths: Sequence[Path],
+    *,
+    night: date | None = None,
+    metadata: Path | None = None,
+    hjd_method: HjdMethod = "fit",
+) -> IngestEstimate:
+    """What `ingest` would do, from file sizes: nothing is read but headers, nothing written.
+
+    Images that are published already are counted too: only their bytes could tell.
+    """
+    settings = read_settings(root)
+    table = MetadataTable.read(metadata) if metadata else None
+    plan: Plan = make_plan(paths, settings, table=table, night=night)
+    nights = {
+        one: (len(images), sum(image.estimated_rows for image in images))
+        for one, images in plan.nights.items()
+    }
+    rows = [rows for _, rows in nights.values()]
+    return IngestEstimate(
+        nights=nights,
+        refusals=tuple(plan.refusals),
+        disk_bytes=sum(rows) * PUBLISHED_ROW_BYTES,
+        staging_bytes=max(rows, default=0) * STAGED_ROW_BYTES,
+    )
+
+
+def _ingest_night(
+    root: Path,
+    settings: ArchiveSettings,
+    night: date,
+    images: list[PlannedImage],
+    refused: list[Refusal],
+    hjd_method: HjdMethod,
+    executor: Executor,
+    progress: Progress | None,
+) -> tuple[GroupReport, list[Refusal]]:
+    """Ingest one night; returns its report and the refusals that came up on the way."""
+    group = night_group(night)
+    layout = Layout(root)
+    with locked(layout, group, wait=False):
+        snapshot = open_snapshot(root)
+        standing = snapshot.manifest(group)
+        one = _Night(root, night, settings, snapshot, standing, layout.staging(group))
+        try:
+            one.staging.mkdir(parents=True, exist_ok=True)
+            published = read_small_table(layout, standing, IMAGES)
+            known = dict(zip(published["pid"], published["recipe"], strict=True))
+            _stage(one, images, known, hjd_method, executor, progress)
+            looked_at = {image.path.name for image in images} | {r.input_file for r in refused}
+            refusals_now = refused + one.result.refusals
+            files = _detections(one, set(known), executor, progress)
+            files += _small_tables(one, layout)
+            files += refusals_entry(layout, one.part, standing, refusals_now, looked_at)
+            publish(root, {group: Manifest.of(group, files)}, f"ingest of {night}")
+            shutil.rmtree(one.staging, ignore_errors=True)
+        except OSError as error:
+            raise _unwritable(root, error) from error
+    return _report(one, images, refused), one.result.refusals
+
+
+def _unwritable(root: Path, error: OSError) -> Exception:
+    if isinstance(error, UnwritableArchiveError) or error.strerror is None:
+        return error
+    return UnwritableArchiveError(root, f"{error.strerror}: {error.filename or 'staging'}")
+
+
+def _stage(
+    one: _Night,
+    images: list[PlannedImage],
+    known: dict[int, str],
+    hjd_method: HjdMethod,
+    executor: Executor,
+    progress: Progress | None,
+) -> None:
+    """Run the batches; what they found is gathered in the order of the images."""
+    tasks = [
+        BatchTask(
+            one.root,
+            one.snapshot.number,
+            one.night,
+            tuple(batch),
+            one.settings,
+            hjd_method,
+            one.staging,
+            {image.pid: known[image.pid] for image in batch if image.pid in known},
+        )
+        for batch in _batches(images, executor.workers)
+    ]
+    results: dict[int, BatchResult] = {}
+    done = 0
+    for position, result in executor.run(run_batch, tasks):
+        results[position] = result
+        done += len(tasks[position].images)
+        if progress:
+            progress(done, len(images), f"{one.night} images")
+    for _, result in sorted(results.items()):
+        one.result.pieces += result.pieces
+        one.result.records += result.records
+        one.result.refusals += result.refusals
+        one.result.unchanged += result.unchanged
+        one.result.earth_s |= result.earth_s
+
+
+def _batches(images: list[PlannedImage], workers: int) -> list[list[PlannedImage]]:
+    """Images in the order given, cut so that a batch fits in memory and each worker has some."""
+    rows = sum(image.estimated_rows for image in images)
+    most = min(BATCH_ROWS, rows // workers + 1)
+    batches: list[list[PlannedImage]] = []
+    filled = 0
+    for image in images:
+        if not batches or filled >= most or len(batches[-1]) >= BATCH_IMAGES:
+            batches.append([])
+            filled = 0
+        batches[-1].append(image)
+        filled += image.estimated_rows
+    return batches
+
+
+def _detections(
+    one: _Night, known: set[int], executor: Executor, progress: Progress | None
+) -> list[FileEntry]:
+    """The night's files of detections, by pixel."""
+    replaced = tuple(sorted(known & {record["pid"] for record in one.result.records}))
+    standing = {entry.pixel: entry for entry in one.standing.files if entry.table == "detections"}
+    pieces: dict[HealpixPixel, list[Piece]] = {}
+    for piece in one.result.pieces:
+        pixel = HealpixPixel(one.settings.partition_order, piece.npix)
+        pieces.setdefault(pixel, []).append(piece)
+    touched = sorted({*pieces, *(pixel for pixel in standing if pixel and replaced)})
+    tasks = [
+        MergeTask(
+            one.root,
+            one.part,
+            pixel,
+            one.staging,
+            tuple(pieces.get(pixel, ())),
+            standing[pixel].path if pixel in standing else None,
+            replaced,
+        )
+        for pixel in touched
+    ]
+    files = [entry for pixel, entry in standing.items() if pixel not in set(touched)]
+    for done, (_, entry) in enumerate(executor.run(merge_pixel, tasks), 1):
+        if entry is not None:
+            files.append(entry)
+        if progress:
+            progress(done, len(tasks), f"{one.night} pixels")
+    return files
+
+
+def _small_tables(one: _Night, layout: Layout) -> list[FileEntry]:
+    images = images_frame(
+        read_small_table(layout, one.standing, IMAGES), one.result.records, one.night
+    )
+    if images.is_empty():
+        return []
+    exposures = exposures_frame(
+        read_small_table(layout, one.standing, EXPOSURES), images, one.result.earth_s
+    )
+    # A night that nothing new came to keeps the word of who made it.
+    old = read_small_table(layout, one.standing, NIGHTS)
+    night = night_frame(images) if one.result.records or old.is_empty() else old
+    tables: list[tuple[Any, Any]] = [(IMAGES, images), (EXPOSURES, exposures), (NIGHTS, night)]
+    return [
+        write_table(layout, table, to_contract(frame, table), one.part) for table, frame in tables
+    ]
+
+
+def _report(one: _Night, images: list[PlannedImage], refused: list[Refusal]) -> GroupReport:
+    records = one.result.records
+    outcome: Outcome = "refused"
+    if records:
+        outcome = "published"
+    elif one.result.unchanged:
+        outcome = "unchanged"
+    return GroupReport(
+        str(one.night),
+        outcome,
+        images=len(records),
+        unchanged=len(one.result.unchanged),
+        rows=sum(record["n_published"] for record in records),
+        matched=sum(record["n_matched"] for record in records),
+    )

@@ -1,0 +1,251 @@
+"""Reference catalogues into the store: what the detections of their field will be matched to."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import healpy
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from ingest.errors import DuplicateImage, RefusedInput
+from ingest.executor import Executor
+from ingest.filenames import find_catalogues
+from ingest.image import NSIDE
+from ingest.metadata import ReferenceFacts, gather_reference_facts
+from ingest.plan import refusal_of
+from ingest.psfcat import Column, coordinate_fault, read_header, read_psfcat
+from ingest.reference_shelf import channel_part
+from ingest.refusals import publish_refusals
+from ingest.report import GroupReport, IngestReport, Progress, Refusal
+from ingest.tables import read_small_table, to_contract
+from store.atomic import checksum
+from store.contract import REFERENCE_IMAGES, REFERENCE_SOURCES
+from store.files import write_table
+from store.layout import HEALPIX_ORDER, HealpixPixel, Layout
+from store.locks import locked
+from store.manifest import FileEntry, Manifest, references_group
+from store.publication import publish
+from store.settings import read_settings
+from store.snapshot import open_snapshot
+from transforms.hjd import footprint_centre
+from transforms.identifiers import oid
+from transforms.photometry import calibrated_magnitude, catflags
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceTask:
+    """One reference catalogue to write; `known` is the checksum of the one that is published."""
+
+    root: Path
+    path: Path
+    facts: ReferenceFacts
+    order: int
+    known: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceResult:
+    """Its files by pixel and its row of `reference_images`; neither if nothing has changed."""
+
+    files: tuple[FileEntry, ...] = ()
+    record: dict[str, Any] | None = None
+    refusal: Refusal | None = None
+
+
+def add_references(
+    root: Path,
+    paths: Sequence[Path],
+    *,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> IngestReport:
+    """Add refpsfcat files to the archive, or replace them; each field is published whole.
+
+    Parameters
+    ----------
+    paths : folders and files.
+    workers : processes; None for one a core.
+
+    Raises
+    ------
+    NothingToIngestError : there is no refpsfcat at all.
+    """
+    started = time.monotonic()
+    read_settings(root)
+    facts, refusals = _look_at(find_catalogues(paths, "refpsfcat"))
+    groups = []
+    done = 0
+    with Executor(workers) as executor:
+        for field in sorted({fact.field for fact in facts.values()}):
+            chosen = {path: fact for path, fact in facts.items() if fact.field == field}
+            report, refused = _add_field(root, field, chosen, executor)
+            groups.append(report)
+            refusals += refused
+            done += len(chosen)
+            if progress:
+                progress(done, len(facts), "reference catalogues")
+    cleared = {path.name for path in facts}
+    snapshot = publish_refusals(root, refusals, cleared)
+    return IngestReport(tuple(groups), tuple(refusals), snapshot.number, time.monotonic() - started)
+
+
+def _look_at(paths: Sequence[Path]) -> tuple[dict[Path, ReferenceFacts], list[Refusal]]:
+    """The facts of each file; of a channel given twice with different bytes, none."""
+    facts: dict[Path, ReferenceFacts] = {}
+    refusals: list[Refusal] = []
+    by_rfid: dict[int, list[Path]] = {}
+    for path in paths:
+        try:
+            fact = gather_reference_facts(path, read_header(path))
+        except RefusedInput as error:
+            refusals.append(refusal_of(error, path))
+            continue
+        facts[path] = fact
+        by_rfid.setdefault(fact.rfid, []).append(path)
+    for rfid, same in by_rfid.items():
+        if len({checksum(path.read_bytes()) for path in same if len(same) > 1}) > 1:
+            for path in same:
+                other = next(p for p in same if p != path)
+                refusals.append(refusal_of(DuplicateImage(path, rfid, other.name), path))
+                del facts[path]
+        else:
+            for path in same[1:]:
+                del facts[path]
+    return facts, refusals
+
+
+def _add_field(
+    root: Path, field: int, facts: dict[Path, ReferenceFacts], executor: Executor
+) -> tuple[GroupReport, list[Refusal]]:
+    group = references_group(field)
+    layout = Layout(root)
+    with locked(layout, group, wait=True):
+        snapshot = open_snapshot(root)
+        standing = snapshot.manifest(group)
+        images = read_small_table(layout, standing, REFERENCE_IMAGES)
+        known = dict(zip(images["rfid"], images["input_checksum"], strict=True))
+        tasks = [
+            ReferenceTask(root, path, fact, snapshot.partition_order, known.get(fact.rfid))
+            for path, fact in facts.items()
+        ]
+        results = [result for _, result in executor.run(write_reference, tasks)]
+        refusals = [result.refusal for result in results if result.refusal is not None]
+        new = [result for result in results if result.record is not None]
+        outcome = "published" if new else "unchanged" if len(refusals) < len(tasks) else "refused"
+        report = GroupReport(
+            group,
+            outcome,  # type: ignore[arg-type]
+            images=len(new),
+            unchanged=len(results) - len(new) - (len(refusals) if not new else 0),
+            rows=sum(entry.rows for result in new for entry in result.files),
+        )
+        if not new:
+            return report, refusals
+        records = pl.DataFrame([result.record for result in new], schema=images.schema)
+        replaced = set(records["rfid"])
+        images = pl.concat([images.filter(~pl.col("rfid").is_in(replaced)), records]).sort("rfid")
+        parts = {_part(record) for record in records.iter_rows(named=True)}
+        files = [
+            entry
+            for entry in standing.files
+            if entry.table == "reference_sources" and entry.part not in parts
+        ]
+        files += [entry for result in new for entry in result.files]
+        table = to_contract(images, REFERENCE_IMAGES)
+        files.append(write_table(layout, REFERENCE_IMAGES, table, f"{field:06d}"))
+        publish(root, {group: Manifest.of(group, files)}, f"add-references of field {field}")
+    return report, refusals
+
+
+def _part(record: dict[str, Any]) -> str:
+    return channel_part(record["field"], record["fid"], record["ccdid"], record["qid"])
+
+
+def write_reference(task: ReferenceTask) -> ReferenceResult:
+    """Read one refpsfcat and write its sources, cut by pixel."""
+    path, facts = task.path, task.facts
+    try:
+        catalogue = read_psfcat(path)
+    except RefusedInput as error:
+        return ReferenceResult(refusal=refusal_of(error, path))
+    if catalogue.checksum == task.known:
+        return ReferenceResult()
+    columns = catalogue.columns
+    refusal = None
+    keep, fault = coordinate_fault(path, columns["ra"], columns["dec"])
+    if fault is not None:
+        refusal = refusal_of(fault, path, digest=catalogue.checksum)
+        columns = {name: values[keep] for name, values in columns.items()}
+    centre = footprint_centre(columns["ra"], columns["dec"])
+    record = {
+        "rfid": facts.rfid,
+        "filtercode": facts.filtercode,
+        "ra": centre[0],
+        "dec": centre[1],
+        "n_read": catalogue.n_rows,
+        "n_published": len(columns["ra"]),
+        "n_refused": catalogue.n_rows - len(columns["ra"]),
+        "input_file": path.name,
+        "input_checksum": catalogue.checksum,
+    }
+    record |= {
+        column.name: getattr(facts, column.name)
+        for column in REFERENCE_IMAGES.columns
+        if column.name not in record
+    }
+    rows = _sorted_rows(columns, facts)
+    return ReferenceResult(_write_pixels(task, rows), record, refusal)
+
+
+def _sorted_rows(columns: dict[str, Column], facts: ReferenceFacts) -> pa.Table:
+    """The sources in the schema of `reference_sources`, sorted by index and sourceid."""
+    n = len(columns["ra"])
+    flags = columns.get("flags")
+    missing = np.full(n, np.nan, dtype=np.float32)
+    values: dict[str, Any] = {
+        "_healpix_29": healpy.ang2pix(NSIDE, columns["ra"], columns["dec"], nest=True, lonlat=True),
+        "oid": oid(facts.field, facts.fid, facts.ccdid, facts.qid, columns["sourceid"]),
+        "rfid": np.full(n, facts.rfid),
+        **{
+            name: np.full(n, getattr(facts, name))
+            for name in ("field", "fid", "ccdid", "qid", "rcid")
+        },
+        "fluxerr": columns["sigflux"],
+        "magerr": columns["sigmag"],
+        "catflags": catflags(flags, n, is_bad=False),
+        **{name: columns.get(name, missing) for name in ("xpos", "ypos", "chi", "sharp")},
+        **{name: columns[name] for name in ("sourceid", "ra", "dec", "flux")},
+    }
+    values["mag"] = calibrated_magnitude(columns["mag"], facts.magzp).astype(np.float32)
+    order = np.lexsort((values["sourceid"], values["_healpix_29"]))
+    arrays = []
+    for column, target in zip(REFERENCE_SOURCES.columns, REFERENCE_SOURCES.schema(), strict=True):
+        ordered = values[column.name][order]
+        mask = np.full(n, flags is None) if column.name == "catflags" else None
+        from_nan = column.nullable and ordered.dtype.kind == "f"
+        arrays.append(pa.array(ordered, mask=mask, from_pandas=from_nan).cast(target.type))
+    return pa.Table.from_arrays(arrays, schema=REFERENCE_SOURCES.schema())
+
+
+def _write_pixels(task: ReferenceTask, rows: pa.Table) -> tuple[FileEntry, ...]:
+    layout = Layout(task.root)
+    facts = task.facts
+    part = channel_part(facts.field, facts.fid, facts.ccdid, facts.qid)
+    npix = rows["_healpix_29"].to_numpy() >> (2 * (HEALPIX_ORDER - task.order))
+    numbers, starts, counts = np.unique(npix, return_index=True, return_counts=True)
+    return tuple(
+        write_table(
+            layout,
+            REFERENCE_SOURCES,
+            rows.slice(int(start), int(count)),
+            part,
+            HealpixPixel(task.order, int(number)),
+        )
+        for number, start, count in zip(numbers, starts, counts, strict=True)
+    )

@@ -1,0 +1,88 @@
+"""The small tables of a night: images, exposures, and the night itself."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+
+from ingest.version import code_version
+from store.columns import Table
+from store.contract import EXPOSURES, IMAGES, NIGHTS
+from store.layout import Layout
+from store.manifest import Manifest
+from transforms.earth_orientation import earth_orientation_version
+
+
+def read_small_table(layout: Layout, manifest: Manifest, table: Table) -> pl.DataFrame:
+    """A table of a group that is one file; empty if the group has none."""
+    for entry in manifest.files:
+        if entry.table == table.name:
+            return pl.read_parquet(layout.root / entry.path)
+    frame = pl.from_arrow(table.empty())
+    assert isinstance(frame, pl.DataFrame)
+    return frame
+
+
+def to_contract(frame: pl.DataFrame, table: Table) -> pa.Table:
+    """`frame`, sorted and in the contract's schema."""
+    return frame.select(table.names).sort(table.sort).to_arrow().cast(table.schema())
+
+
+def images_frame(
+    standing: pl.DataFrame, records: list[dict[str, Any]], night: date
+) -> pl.DataFrame:
+    """The night's images: the standing ones that are not replaced, and the new."""
+    rows = [{**record, "night": night} for record in records]
+    new = pl.DataFrame(rows, schema=standing.schema)
+    kept = standing.filter(~pl.col("pid").is_in(new["pid"].implode()))
+    return pl.concat([kept, new]).sort(IMAGES.sort)
+
+
+def exposures_frame(
+    standing: pl.DataFrame, images: pl.DataFrame, earth_s: dict[int, list[float]]
+) -> pl.DataFrame:
+    """The night's exposures, counted from its images.
+
+    `earth_s` has the observatory's heliocentric position for each exposure of this ingest; for
+    the others it stands in `standing`.
+    """
+    same = ["night", "field", "fid", "filtercode", "obsmjd", "exptime", "programid", "airmass"]
+    frame = (
+        images.sort("pid")
+        .group_by("expid", maintain_order=True)
+        .agg(
+            *(pl.col(name).first() for name in same),
+            n_images=pl.len().cast(pl.Int64),
+            n_published=pl.col("n_published").sum(),
+            n_matched=pl.col("n_matched").sum(),
+        )
+    )
+    axes = ["earth_x_s", "earth_y_s", "earth_z_s"]
+    new = pl.DataFrame(
+        [(expid, *position) for expid, position in earth_s.items()],
+        schema={"expid": pl.Int64, **dict.fromkeys(axes, pl.Float64)},
+        orient="row",
+    )
+    old = standing.select("expid", *axes).filter(~pl.col("expid").is_in(new["expid"].implode()))
+    return frame.join(pl.concat([old, new]), on="expid", how="left", maintain_order="left").select(
+        EXPOSURES.names
+    )
+
+
+def night_frame(images: pl.DataFrame) -> pl.DataFrame:
+    """The one row of `nights`."""
+    counts = ["n_read", "n_published", "n_refused", "n_matched", "n_unmatched"]
+    return images.select(
+        pl.col("night").first(),
+        first_obsmjd=pl.col("obsmjd").min(),
+        last_obsmjd=pl.col("obsmjd").max(),
+        n_exposures=pl.col("expid").n_unique().cast(pl.Int64),
+        n_images=pl.len().cast(pl.Int64),
+        n_bad_images=pl.col("is_bad").sum().cast(pl.Int64),
+        **{name: pl.col(name).sum() for name in counts},
+        iers_version=pl.lit(earth_orientation_version()),
+        code_version=pl.lit(code_version()),
+    ).select(NIGHTS.names)
