@@ -56,10 +56,12 @@ class InstallationCache(InTreeCacheLocator):  # type: ignore[misc]
     """Numba's cache in the package's `__pycache__`, wanted even when it is read-only."""
 
     def ensure_cache_path(self) -> None:
+        """Refuse only a folder that is missing; numba's own also tries to write."""
         if not CACHE_FOLDER.is_dir():
             raise NotADirectoryError(CACHE_FOLDER)
 
     def get_source_stamp(self) -> bytes:
+        """What a cached kernel must have been compiled from."""
         return source_stamp()
 
 

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from transforms.sphere import Floats
 
@@ -21,7 +22,7 @@ POLE_Y_ARCSEC = ((144, 154), (37, 46))
 UT1_UTC_S = ((154, 165), (58, 68))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class EarthOrientation:
     """Daily table of the Earth's orientation, final values where they exist, else rapid ones.
 
@@ -42,9 +43,10 @@ class EarthOrientation:
     leap_tai_utc_s: Floats
     version: str
 
-    def covers(self, mjd: Floats) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    def covers(self, mjd: Floats) -> NDArray[np.bool_]:
         """Whether the table reaches each date. Its last year is the IERS's own prediction."""
-        return (mjd >= self.mjd[0]) & (mjd <= self.mjd[-1])
+        covered: NDArray[np.bool_] = (mjd >= self.mjd[0]) & (mjd <= self.mjd[-1])
+        return covered
 
     def tai_utc(self, mjd: Floats) -> Floats:
         """TAI − UTC in seconds at dates in UTC; the nearest value outside the table."""
@@ -66,13 +68,12 @@ class EarthOrientation:
 @cache
 def installed_tables() -> EarthOrientation:
     """Read the tables of the installed `astropy-iers-data`, once a process (10 ms)."""
-    import astropy_iers_data as data
+    import astropy_iers_data as data  # type: ignore[import-untyped]
 
     leap = np.loadtxt(data.IERS_LEAP_SECOND_FILE, comments="#", usecols=(0, 4))
     leap_mjd, leap_tai_utc_s = np.ascontiguousarray(leap.T)
     lines = Path(data.IERS_A_FILE).read_bytes().splitlines()
-    table = np.array(lines)
-    table = table.view("S1").reshape(len(lines), -1)
+    table = np.array(lines).view("S1").reshape(len(lines), -1)
     mjd = _numbers(table, MJD)
     pole_x, pole_y, ut1_utc = (
         np.where(np.isnan(final := _numbers(table, b)), _numbers(table, a), final)

@@ -37,7 +37,7 @@ class _Earth(NamedTuple):
     velocity_au_d: Floats
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ObserverContexts:
     """What the kernels need of each exposure.
 
@@ -115,4 +115,5 @@ def _heliocentric_s(earth: _Earth, astrom: Any) -> Floats:
     distance = np.linalg.norm(from_centre, axis=1, keepdims=True)
     along = np.einsum("ni,ni->n", from_centre, velocity)[:, None] / distance
     unaberrated = from_centre - distance * velocity + along * from_centre
-    return (earth.heliocentric_au + unaberrated) * AU_LIGHT_S
+    position: Floats = (earth.heliocentric_au + unaberrated) * AU_LIGHT_S
+    return position

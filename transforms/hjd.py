@@ -36,7 +36,7 @@ QUADRANT_HALF_WIDTH_DEG = 0.5
 GRID_POINTS = 9
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class OffsetFrameFit:
     """Light-travel time over one footprint as a quadratic in direction cosines.
 
@@ -113,8 +113,8 @@ def light_travel_time(
 
     Returns
     -------
-    float64 (n,), seconds; add it to the observed time. NaN where a coordinate is NaN. Within 1e-3 µs
-    of astropy's `Time.light_travel_time(…, 'heliocentric')`.
+    float64 (n,), seconds; add it to the observed time. NaN where a coordinate is NaN. Within
+    1e-3 µs of astropy's `Time.light_travel_time(…, 'heliocentric')`.
     """
     ra, dec = columns(ra_deg, dec_deg)
     seconds = np.empty(ra.size)

@@ -41,7 +41,7 @@ def _fitted(
     seconds: Floats,
     airmass: Floats,
 ) -> float:
-    largest = 0
+    largest = np.int64(0)
     for i in range(ra.size):
         sin_ra, cos_ra = sincos_degrees(ra[i])
         sin_dec, cos_dec = sincos_degrees(dec[i])
@@ -57,8 +57,9 @@ def _fitted(
         airmass[i] = secz_of(px, py, pz, context)
         # As integers non-negative floats sort alike, and integers' maxima vectorise.
         difference = abs(value - exact) if inside else 0.0
-        largest = max(largest, np.float64(difference).view(np.int64))
-    return np.int64(largest).view(np.float64)  # type: ignore[no-any-return]
+        bits = np.float64(difference).view(np.int64)
+        largest = bits if bits > largest else largest
+    return np.int64(largest).view(np.float64)
 
 
 def heliocentric_and_airmass(
@@ -92,7 +93,7 @@ def heliocentric_and_airmass(
     earth, context = _vector(earth_heliocentric_s, 3), _vector(apparent_row, APPARENT_SIZE)
     seconds, airmass = (np.empty(ra.size), np.empty(ra.size)) if out is None else out
     if not seconds.shape == airmass.shape == ra.shape:
-        raise TransformError(f"out is of {seconds.shape}, {airmass.shape}; rows of {ra.shape}")
+        raise TransformError(f"out is {seconds.shape}, {airmass.shape} for rows {ra.shape}")
     if fit is None:
         _exact(ra, dec, earth, context, seconds, airmass)
         return seconds, airmass, math.nan

@@ -60,44 +60,48 @@ def colour_correction(
     colour = np.asarray(reference_colour, dtype=np.float64)
     coefficient = math.nan if clrcoeff is None else clrcoeff
     # One more entry: index −1 finds NaN.
-    return np.append(colour, np.nan)[rows] * coefficient
+    found: Floats = np.append(colour, np.nan)[rows]
+    return found * coefficient
 
 
 def reference_colours(
-    ra_deg: ArrayLike,
-    dec_deg: ArrayLike,
-    mag: ArrayLike,
-    other_ra_deg: ArrayLike,
-    other_dec_deg: ArrayLike,
-    other_mag: ArrayLike,
+    g_ra_deg: ArrayLike,
+    g_dec_deg: ArrayLike,
+    g_mag: ArrayLike,
+    r_ra_deg: ArrayLike,
+    r_dec_deg: ArrayLike,
+    r_mag: ArrayLike,
     *,
     radius_arcsec: float = 1.5,
-    sign: int = 1,
-) -> Floats:
-    """Colour of each reference source from the reference catalogue of the other filter.
+) -> tuple[Floats, Floats]:
+    """Colours g − r of the reference sources of one channel, from its catalogues in both filters.
+
+    A source of g and one of r are the same if the r source is the nearest to it within the radius,
+    and no other g source is nearer to that r source.
 
     Parameters
     ----------
-    ra_deg, dec_deg, mag : (m,) the sources whose colour is wanted.
-    other_ra_deg, other_dec_deg, other_mag : (k,) the other filter's.
-    radius_arcsec : greatest separation of two measurements of one source.
-    sign : 1 for `mag − other` (sources in g, other r), −1 for `other − mag` (sources in r, other g):
-        g − r either way.
+    g_ra_deg, g_dec_deg, g_mag : (m,) reference sources in g: ICRS degrees, calibrated mag.
+    r_ra_deg, r_dec_deg, r_mag : (k,) reference sources in r.
+    radius_arcsec : greatest separation of the two measurements of one source.
 
     Returns
     -------
-    float64 (m,), mag; NaN where the other filter lacks the source, or it is nearer to another.
+    colour_of_g : float64 (m,), mag; NaN where r lacks the source or a magnitude is not finite.
+    colour_of_r : float64 (k,), mag; NaN where g lacks it. The same colours, in r's order.
     """
     from transforms.match import SkyGrid, match_rank
 
-    if sign not in (1, -1):
-        raise TransformError(f"sign must be 1 or -1, not {sign}")
-    grid = SkyGrid(other_ra_deg, other_dec_deg, radius_arcsec)
-    index, separation = grid.nearest(ra_deg, dec_deg, radius_arcsec)
-    index[match_rank(index, separation) != 1] = -1
-    other = np.append(np.asarray(other_mag, dtype=np.float64), np.nan)[index]
-    colour = sign * (np.asarray(mag, dtype=np.float64) - other)
-    return np.where(np.isfinite(colour), colour, np.nan)
+    grid = SkyGrid(r_ra_deg, r_dec_deg, radius_arcsec)
+    index, separation = grid.nearest(g_ra_deg, g_dec_deg, radius_arcsec)
+    pair = match_rank(index, separation) == 1
+    g, r = np.asarray(g_mag, dtype=np.float64), np.asarray(r_mag, dtype=np.float64)
+    colour_of_g, colour_of_r = np.full(g.size, np.nan), np.full(r.size, np.nan)
+    # Not a subtraction of infinities: that warns.
+    pair[pair] = np.isfinite(g[pair]) & np.isfinite(r[index[pair]])
+    colour_of_g[pair] = g[pair] - r[index[pair]]
+    colour_of_r[index[pair]] = colour_of_g[pair]
+    return colour_of_g, colour_of_r
 
 
 def catflags(flags: ArrayLike | None, n: int, *, is_bad: bool) -> Flags:

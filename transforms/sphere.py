@@ -45,6 +45,8 @@ def sincos_degrees(angle: float) -> tuple[float, float]:
     """
     quarter = math.floor(angle * (1.0 / 90.0) + 0.5)
     x = (angle - 90.0 * quarter) * (math.pi / 180.0)
+    # Beyond 1e16 nothing is left to reduce: NaN, not a vector of any length.
+    x = x if abs(x) < 1.0 else math.nan
     xx = x * x
     s = 1.58962301576546568060e-10 * xx - 2.50507477628578072866e-8
     s = s * xx + 2.75573136213857245213e-6
