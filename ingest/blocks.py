@@ -84,6 +84,7 @@ class FitsBytes:
         ------
         TruncatedFile : the file has become shorter meanwhile.
         """
+        self.grow(start)
         digest.update(self.head)
         in_head = memoryview(self.head)[start : start + size]
         view = memoryview(buffer)

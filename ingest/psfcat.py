@@ -115,9 +115,10 @@ def coordinate_fault(
 
 def _read_as(field: Field, wanted: np.dtype[Any]) -> np.dtype[Any]:
     """The type to read a field as: the wanted one at once, unless values must be looked at."""
-    assert field.dtype is not None  # noqa: S101 - find() saw to it
     plain = field.scale == 1 and field.zero == 0 and field.null is None
-    return wanted if plain and wanted.kind == "f" else field.dtype.newbyteorder("=")
+    if field.dtype is None or (plain and wanted.kind == "f"):
+        return wanted
+    return field.dtype.newbyteorder("=")
 
 
 def _converted(table: BinaryTable, field: Field, stored: Column, wanted: np.dtype[Any]) -> Column:
@@ -141,6 +142,7 @@ def _converted(table: BinaryTable, field: Field, stored: Column, wanted: np.dtyp
         least, most = int(stored.min()) + shift, int(stored.max()) + shift
         if limits.min <= least and most <= limits.max:
             # Wraps modulo 2^16 or 2^32 like the values themselves: exact, as they fit.
-            return stored.astype(wanted) + np.array(shift).astype(wanted)
+            exact: Column = stored.astype(wanted) + np.array(shift).astype(wanted)
+            return exact
         what = f"has values from {least} to {most}, too large for {wanted}"
     raise WrongColumns(table.path, f"column '{field.name}' {what}", table.names)
