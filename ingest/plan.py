@@ -45,8 +45,12 @@ class PlannedImage:
 
 @dataclass(slots=True)
 class Plan:
-    """The images of each night, in the order they are processed, and what was refused already."""
+    """The images of each night, in the order they are processed, and what was refused already.
 
+    `found` are all files that were looked at.
+    """
+
+    found: list[Path] = field(default_factory=list)
     nights: dict[date, list[PlannedImage]] = field(default_factory=dict)
     refusals: list[Refusal] = field(default_factory=list)
 
@@ -88,7 +92,7 @@ def make_plan(
     NothingToIngestError : there is no catalogue at all.
     """
     found = find_catalogues(paths, "psfcat")
-    plan = Plan()
+    plan = Plan(found)
     images: list[PlannedImage] = []
     for number, path in enumerate(found):
         if progress and number % 100 == 0:

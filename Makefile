@@ -1,0 +1,92 @@
+# Nightlake's front door. `make` alone lists the targets.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+NIGHTLAKE := $(BIN)/nightlake
+
+# A numeric library's own threads only get in each other's way: parallel work is by process.
+export OMP_NUM_THREADS ?= 1
+export OPENBLAS_NUM_THREADS ?= 1
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup demo test check lint types layers spelling docs night nights FORCE clean
+
+help:  ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# --- environment ------------------------------------------------------------------------------
+
+setup: $(VENV)/setup.stamp  ## Create the environment in .venv and compile the kernels into it
+
+$(VENV)/setup.stamp: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Nightlake needs Python 3.11 or newer: make PYTHON=python3.12 …")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	$(BIN)/python -m transforms.compile
+	$(BIN)/python -m products.canvas
+	touch $@
+
+$(VENV)/check.stamp: $(VENV)/setup.stamp
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[check]'
+	touch $@
+
+# --- the main job ------------------------------------------------------------------------------
+
+demo: setup  ## Simulate three nights, ingest them, and show light curves and a map
+	$(BIN)/python -m nightlake.demo demo
+
+# --- rebuilds: only nights whose inputs or code changed -------------------------------------------
+# make night NIGHT=2024-01-10 RAW=… ARCHIVE=…    make nights RAW=… ARCHIVE=… -j2
+
+ifneq ($(filter night nights,$(MAKECMDGOALS)),)
+ifeq ($(strip $(RAW)),)
+$(error RAW is not set: make $(MAKECMDGOALS) RAW=folder-of-psfcats ARCHIVE=folder)
+endif
+ifeq ($(strip $(ARCHIVE)),)
+$(error ARCHIVE is not set: make $(MAKECMDGOALS) RAW=folder-of-psfcats ARCHIVE=folder)
+endif
+endif
+STAMPS := $(ARCHIVE)/make
+
+night: setup  ## Bring one night up to date: NIGHT=2024-01-10 RAW=folder ARCHIVE=folder
+	$(if $(NIGHT),,$(error NIGHT is not set: make night NIGHT=2024-01-10 RAW=folder ARCHIVE=folder))
+	@$(BIN)/python -m ingest.inputs $(ARCHIVE) $(RAW) --night $(NIGHT)
+	@$(MAKE) --no-print-directory $(STAMPS)/$(subst -,,$(NIGHT)).done RAW=$(RAW) ARCHIVE=$(ARCHIVE)
+
+nights: setup  ## Bring every night of RAW up to date: RAW=folder ARCHIVE=folder
+	@$(BIN)/python -m ingest.inputs $(ARCHIVE) $(RAW)
+	@$(MAKE) --no-print-directory stamped-nights RAW=$(RAW) ARCHIVE=$(ARCHIVE)
+
+.PHONY: stamped-nights
+stamped-nights: $(patsubst %.inputs,%.done,$(wildcard $(STAMPS)/*.inputs))
+
+# An .inputs file lists one night's files and the code version; it is rewritten when they change.
+# Exit codes 3 and 4 say that inputs were refused: that is recorded, and no reason to try again.
+$(STAMPS)/%.done: $(STAMPS)/%.inputs
+	@$(NIGHTLAKE) ingest $(ARCHIVE) --files-from $<; \
+	code=$$?; case $$code in 0|3|4) touch $@ ;; *) exit $$code ;; esac
+
+# --- the gate ----------------------------------------------------------------------------------
+
+test: $(VENV)/check.stamp  ## Run the tests
+	$(BIN)/python -m pytest -n 2
+
+check: lint types layers spelling test  ## Everything the gate runs: linters, types, layers, spelling, tests
+
+lint: $(VENV)/check.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/check.stamp
+	$(BIN)/mypy
+
+layers: $(VENV)/check.stamp
+	$(BIN)/lint-imports
+
+spelling: $(VENV)/check.stamp
+	$(BIN)/codespell $$(git ls-files)
+
+clean:  ## Remove the environment and the demo
+	rm -rf $(VENV) demo
