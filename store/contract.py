@@ -142,7 +142,8 @@ CLRCOUNC = C("clrcounc", "float64", "", "stat.error;phot.color", "Uncertainty of
 PCOLOR = C("pcolor", "string", "", "meta.note;phot.color",
            "Calibrator colour that clrcoeff multiplies", null=UNKNOWN)
 INFOBITS = C("infobits", "int64", "", "meta.code.qual", "Processing status bits", null=UNKNOWN)
-INPUT_FILE = C("input_file", "string", "", "meta.file", "Name of the input file, without its folder")
+INPUT_FILE = C("input_file", "string", "", "meta.file",
+               "Name of the input file, without its folder")
 INPUT_CHECKSUM = C("input_checksum", "string", "", "meta.checksum",
                    "xxh3-128 of the input file's bytes")
 
@@ -190,7 +191,8 @@ IMAGES = Table(
             for i, term in enumerate(("1", "x", "y", "xy", "x²", "y²"))
         ),
         C("hjd_residual_us", "float64", "us", "stat.fit.residual",
-          "Largest difference of fit and exact value over the image's rows", null="no fit was made"),
+          "Largest difference of fit and exact value over the image's rows in its footprint",
+          null="no fit was made"),
         C("iers_extrapolated", "bool", "", "meta.code.qual",
           "obsmjd is outside the installed earth-orientation table: secz is less certain"),
         C("crval1", "float64", "deg", "pos.wcs.crval", "WCS reference value, axis 1", null=UNKNOWN),

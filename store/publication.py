@@ -158,7 +158,7 @@ def _link_pixels(
         before = parent.catalogue(table) / "dataset" / pixel.hats_path if parent else None
         if before and pixel not in old_in and pixel not in new_in:
             # The publications' folders are siblings: the same words lead to the same folder.
-            text = os.readlink(before)
+            text = str(before.readlink())
         else:
             somewhere = layout.pixel_folder(table, pixel, "")
             links = _changed_links(
@@ -208,7 +208,7 @@ def _links(folder: Path) -> dict[str, str]:
     """The links in `folder`, as written."""
     if not folder.is_dir():
         return {}
-    return {path.name: os.readlink(path) for path in folder.iterdir() if path.is_symlink()}
+    return {path.name: str(path.readlink()) for path in folder.iterdir() if path.is_symlink()}
 
 
 def _changed_links(
