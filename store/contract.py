@@ -34,7 +34,7 @@ PID = C("pid", "int64", "", "meta.id;meta.main",
 FIELD = C("field", "int16", "", "meta.id;obs.field", "Survey field", encoding="dictionary")
 FID = C("fid", "int8", "", "meta.id;instr.filter", "Filter: 1 = g, 2 = r, 3 = i",
         encoding="dictionary")
-FILTERCODE = C("filtercode", "string", "", "instr.filter", "Filter code: zg, zr, zi",
+FILTERCODE = C("filtercode", "string", "", "meta.code;instr.filter", "Filter code: zg, zr, zi",
                encoding="dictionary")
 CCDID = C("ccdid", "int8", "", "meta.id;instr.det", "CCD, 1–16", encoding="dictionary")
 QID = C("qid", "int8", "", "meta.id;instr.det", "Quadrant of the CCD, 1–4", encoding="dictionary")
@@ -89,7 +89,7 @@ DETECTIONS = Table(
           "obsmjd + light-travel time at obsmjd + exptime/2",
           null="the exposure time is not known", precision="float64, steps of 0.6 µs",
           encoding="split"),
-        C("secz", "float32", "", "obs.airMass",
+        C("secz", "float32", "", "obs.airmass",
           "Airmass of the source, secant of its true (unrefracted) zenith distance at obsmjd",
           null="the source is below the horizon", precision="float32, 1.2e-7 at secz 2",
           encoding="split"),
@@ -128,21 +128,21 @@ OBSMJD = C("obsmjd", "float64", "d", "time.start;obs.exposure",
 EXPTIME = C("exptime", "float64", "s", "time.duration;obs.exposure", "Exposure time", null=UNKNOWN)
 PROGRAMID = C("programid", "int8", "", "meta.id", "Programme: 1 public, 2 partnership, 3 Caltech",
               null=UNKNOWN)
-AIRMASS = C("airmass", "float64", "", "obs.airMass",
+AIRMASS = C("airmass", "float64", "", "obs.airmass",
             "Airmass of the boresight as listed in the header", null=UNKNOWN)
 MAGZP = C("magzp", "float64", "mag", "phot.mag;arith.zp", "Magnitude zero point", null=UNKNOWN)
 MAGZPUNC = C("magzpunc", "float64", "mag", "stat.error;phot.mag;arith.zp",
              "Uncertainty of magzp", null=UNKNOWN)
 MAGZPRMS = C("magzprms", "float64", "mag", "stat.stdev;phot.mag;arith.zp",
              "Scatter of the calibrators about magzp", null=UNKNOWN)
-CLRCOEFF = C("clrcoeff", "float64", "", "phot.color;arith.factor", "Colour coefficient",
+CLRCOEFF = C("clrcoeff", "float64", "", "arith.factor;phot.color", "Colour coefficient",
              null=UNKNOWN)
 CLRCOUNC = C("clrcounc", "float64", "", "stat.error;phot.color", "Uncertainty of clrcoeff",
              null=UNKNOWN)
 PCOLOR = C("pcolor", "string", "", "meta.note;phot.color",
            "Calibrator colour that clrcoeff multiplies", null=UNKNOWN)
 INFOBITS = C("infobits", "int64", "", "meta.code.qual", "Processing status bits", null=UNKNOWN)
-INPUT_FILE = C("input_file", "string", "", "meta.file",
+INPUT_FILE = C("input_file", "string", "", "meta.id;meta.file",
                "Name of the input file, without its folder")
 INPUT_CHECKSUM = C("input_checksum", "string", "", "meta.checksum",
                    "xxh3-128 of the input file's bytes")
@@ -159,7 +159,7 @@ IMAGES = Table(
         C("dec", "float64", "deg", "pos.eq.dec", "Declination of the image's centre, ICRS",
           null="the catalogue has no row with coordinates"),
         AIRMASS,
-        C("secz", "float64", "", "obs.airMass", "Recomputed airmass of the image's centre",
+        C("secz", "float64", "", "obs.airmass", "Recomputed airmass of the image's centre",
           null="below the horizon"),
         MAGZP, MAGZPUNC, MAGZPRMS, CLRCOEFF, CLRCOUNC, PCOLOR,
         C("seeing", "float64", "pix", "instr.obsty.seeing", "Seeing, full width at half maximum",
@@ -225,10 +225,10 @@ EXPOSURES = Table(
     (
         EXPID, NIGHT, replace(FIELD, encoding="dictionary"), FID, FILTERCODE, OBSMJD, EXPTIME,
         PROGRAMID, AIRMASS,
-        C("earth_x_s", "float64", "s", "pos.heliocentric;pos.cartesian.x",
+        C("earth_x_s", "float64", "s", "pos.cartesian.x;pos.heliocentric",
           "Heliocentric position of the observatory at obsmjd, light-seconds, ICRS axes"),
-        C("earth_y_s", "float64", "s", "pos.heliocentric;pos.cartesian.y", "The same, y"),
-        C("earth_z_s", "float64", "s", "pos.heliocentric;pos.cartesian.z", "The same, z"),
+        C("earth_y_s", "float64", "s", "pos.cartesian.y;pos.heliocentric", "The same, y"),
+        C("earth_z_s", "float64", "s", "pos.cartesian.z;pos.heliocentric", "The same, z"),
         C("n_images", "int64", "", "meta.number", "Images published"),
         C("n_published", "int64", "", "meta.number", "Rows in detections"),
         C("n_matched", "int64", "", "meta.number", "Rows with an oid"),
