@@ -1,0 +1,93 @@
+"""What can go wrong when the archive is asked.
+
+store.errors.NightlakeError
+└── QueryError                    base: a statement that DuckDB refuses, in its own words
+    ├── StatementRefusedError     a statement that is no question: the archive is read-only
+    ├── OutOfMemoryError          more memory than there is, and nowhere to spill
+    ├── UnknownQueryError         no file queries/sql/NAME.sql
+    ├── BadConeError              a place or radius that is not on the sky
+    ├── UnknownFilterError        a filter the survey does not have
+    └── UnknownObjectError        an object id that no reference source has
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from store.errors import NightlakeError
+
+
+class QueryError(NightlakeError, ValueError):
+    """A statement that cannot be answered."""
+
+    code = "query"
+
+
+class StatementRefusedError(QueryError):
+    """A statement that would change something, or that is not one statement."""
+
+    code = "statement_refused"
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            what,
+            hint="Ask one SELECT, WITH, FROM, VALUES, PIVOT, DESCRIBE, SUMMARIZE, SHOW or EXPLAIN.",
+        )
+
+
+class OutOfMemoryError(QueryError):
+    """More memory is needed than there is, and nothing can be spilled to disk."""
+
+    code = "out_of_memory"
+
+    def __init__(self, scratch: Path, spills: bool) -> None:
+        hint = (
+            f"Free space in {scratch}, or ask for less at once."
+            if spills
+            else f"{scratch} cannot be written, so nothing is spilled to disk: "
+            "make it writable, or ask for less at once."
+        )
+        super().__init__("the question needs more memory than there is", hint=hint)
+
+
+class UnknownQueryError(QueryError):
+    """No such named query."""
+
+    code = "unknown_query"
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        super().__init__(f"no query is named {name}", hint=f"There are: {', '.join(known)}.")
+
+
+class BadConeError(QueryError):
+    """A place or radius that is not on the sky."""
+
+    code = "bad_cone"
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            what, hint="Give RA and DEC in degrees (ICRS) and the radius in arcseconds."
+        )
+
+
+class UnknownFilterError(QueryError):
+    """A filter the survey does not have."""
+
+    code = "unknown_filter"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"filter {name!r} is not known", hint="Choose among zg, zr and zi.")
+
+
+class UnknownObjectError(QueryError, LookupError):
+    """An object id that no reference source of the archive has."""
+
+    code = "unknown_object"
+
+    def __init__(self, oid: int, root: Path, found: str) -> None:
+        super().__init__(
+            f"object {oid} is not in the archive ({found})",
+            where=root,
+            hint="Look around a place with --cone RA DEC RADIUS, or add its field's references.",
+        )
