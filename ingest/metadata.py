@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from ingest.errors import (
     TruncatedFile,
     UnknownFilter,
 )
+from ingest.facts import ChannelFacts, ImageFacts, ReferenceFacts
 from ingest.filenames import FILTERCODES, parse_name, rcid_of
 from ingest.keywords import (
     WCS_NUMBERS,
@@ -57,66 +58,6 @@ SOURCES = {
     "filename": "name",
 }
 Sources = dict[str, Facts]
-
-
-@dataclass(frozen=True, slots=True)
-class ChannelFacts:
-    """What an image of the sky and a reference image have in common."""
-
-    field: int
-    fid: int
-    ccdid: int
-    qid: int
-    rcid: int
-    magzp: float | None
-    magzpunc: float | None
-    magzprms: float | None
-    clrcoeff: float | None
-    clrcounc: float | None
-    pcolor: str | None
-    infobits: int | None
-    metadata_from: str
-
-    @property
-    def filtercode(self) -> str:
-        """Filter code: zg, zr, zi."""
-        return FILTERCODES[self.fid]
-
-
-@dataclass(frozen=True, slots=True)
-class ImageFacts(ChannelFacts):
-    """What the input knows of one quadrant image; units as in the contract's table `images`."""
-
-    expid: int
-    obsmjd: float
-    exptime: float | None
-    programid: int | None
-    filefracday: int | None
-    airmass: float | None
-    seeing: float | None
-    limitmag: float | None
-    saturate: float | None
-    crval1: float | None
-    crval2: float | None
-    crpix1: float | None
-    crpix2: float | None
-    cd1_1: float | None
-    cd1_2: float | None
-    cd2_1: float | None
-    cd2_2: float | None
-    wcs_cards: str | None
-
-    @property
-    def pid(self) -> int:
-        """Image id, expid·1e4 + rcid·100 + 15."""
-        return self.expid * 10_000 + self.rcid * 100 + 15
-
-
-@dataclass(frozen=True, slots=True)
-class ReferenceFacts(ChannelFacts):
-    """What the input knows of one reference image."""
-
-    rfid: int
 
 
 def gather_image_facts(
