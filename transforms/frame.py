@@ -11,7 +11,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from transforms.sphere import DEGREE, Floats, columns, unit_vectors
+from transforms.sphere import DEGREE, Floats, columns, unit_vectors, usable
 
 # Enough for a median good to a fraction of the footprint, few enough to cost nothing.
 CENTRE_ROWS = 1000
@@ -32,7 +32,7 @@ def footprint_centre(ra_deg: ArrayLike, dec_deg: ArrayLike) -> tuple[float, floa
     ra, dec : degrees, 0 <= ra < 360; NaN, NaN where no row is finite or the rows have no middle.
     """
     ra, dec = columns(ra_deg, dec_deg)
-    finite = np.flatnonzero(np.isfinite(ra) & np.isfinite(dec))
+    finite = np.flatnonzero(usable(ra, dec))
     if finite.size == 0:
         return math.nan, math.nan
     rows = finite[:: -(-finite.size // CENTRE_ROWS)]

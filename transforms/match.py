@@ -14,7 +14,7 @@ from transforms.compile import kernel
 from transforms.errors import TransformError
 from transforms.frame import axes, footprint_centre
 from transforms.patch import Index, Patch, bucketed, project, search
-from transforms.sphere import ARCSEC_PER_RADIAN, Floats, columns, unit_vectors
+from transforms.sphere import ARCSEC_PER_RADIAN, Floats, columns, unit_vectors, usable
 
 # Beyond 60° from its centre a plane is foreshortened twice: such sources get another patch.
 PATCH_UP = 0.5
@@ -87,12 +87,12 @@ def _chord(radius_arcsec: float) -> float:
 
 def _patches(ra: Floats, dec: Floats, chord: float) -> list[Patch]:
     """Cover the sources with patches of 60° about centres at least as far apart: 13 at most."""
-    finite = np.isfinite(ra) & np.isfinite(dec)
-    left = np.flatnonzero(finite).astype(np.int32)
+    kept = usable(ra, dec)
+    left = np.flatnonzero(kept).astype(np.int32)
     patches = []
     while left.size:
         if left.size < ra.size:
-            ra, dec = ra[finite], dec[finite]
+            ra, dec = ra[kept], dec[kept]
         frame = axes(*_centre(ra, dec))
         xyz, plane = np.empty((3, ra.size)), np.empty((3, ra.size))
         project(ra, dec, frame, xyz, plane)
@@ -102,7 +102,7 @@ def _patches(ra: Floats, dec: Floats, chord: float) -> list[Patch]:
             patches.append(bucketed(frame, plane[:, near], xyz[:, near], left[near], chord))
         else:
             patches.append(bucketed(frame, plane, xyz, left, chord))
-        left, finite = left[far], far
+        left, kept = left[far], far
     return patches
 
 

@@ -14,6 +14,8 @@ Floats = NDArray[np.float64]
 
 DEGREE = math.pi / 180.0
 ARCSEC_PER_RADIAN = 180.0 * 3600.0 / math.pi
+# Larger angles are reduced to less than an arcsecond no more.
+LARGEST_DEGREES = 1e9
 
 
 def columns(*arrays: ArrayLike) -> tuple[Floats, ...]:
@@ -34,6 +36,11 @@ def columns(*arrays: ArrayLike) -> tuple[Floats, ...]:
         listed = ", ".join(str(array.shape) for array in ready)
         raise TransformError(f"one-dimensional columns of one length are needed, got {listed}")
     return ready
+
+
+def usable(ra: Floats, dec: Floats) -> NDArray[np.bool_]:
+    """Which coordinates are directions: neither NaN nor infinite, nor too large to have digits."""
+    return (np.abs(ra) < LARGEST_DEGREES) & (np.abs(dec) < LARGEST_DEGREES)
 
 
 @kernel
