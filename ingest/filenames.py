@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ingest.errors import NothingToIngestError, UnreadableFile
+from ingest.errors import NothingToIngestError
 
 Kind = Literal["psfcat", "refpsfcat"]
 
@@ -77,12 +77,12 @@ def find_catalogues(paths: Iterable[str | Path], kind: Kind = "psfcat") -> list[
 
     Folders give the files that end in `_<kind>.fits`, sorted by path; hidden ones are left out,
     and a folder reached twice (overlapping paths, a loop of links) counts once. A file named
-    outright is taken whatever its name. Dangling links are listed, so that reading reports them.
+    outright is taken whatever its name. Dangling links, and folders that cannot be listed, are
+    given too, so that reading reports them.
 
     Raises
     ------
     NothingToIngestError : a path does not exist, or nothing was found in all of them.
-    UnreadableFile : a folder that the operating system refuses to list.
     """
     roots = [Path(path) for path in paths]
     found: dict[str, Path] = {}  # by absolute path: a file given twice is read once
@@ -109,8 +109,9 @@ def _walk(folder: Path, suffix: str, seen: set[tuple[int, int]]) -> Iterator[Pat
         seen.add((status.st_dev, status.st_ino))
         with os.scandir(folder) as listing:
             entries = sorted(listing, key=lambda entry: entry.name)
-    except OSError as error:
-        raise UnreadableFile(folder, error.strerror or type(error).__name__) from error
+    except OSError:
+        yield folder  # reading it will say what is wrong with it
+        return
     for entry in entries:
         if entry.name.startswith("."):
             continue

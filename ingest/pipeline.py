@@ -178,7 +178,9 @@ def _ingest_night(
             published = read_small_table(layout, standing, IMAGES)
             known = dict(zip(published["pid"], published["recipe"], strict=True))
             _stage(one, images, known, hjd_method, executor, progress)
-            looked_at = {image.path.name for image in images} | {r.input_file for r in refused}
+            # An unchanged image is not looked at again: what was refused of it stands.
+            looked_at = {i.path.name for i in images if i.pid not in one.result.unchanged}
+            looked_at |= {refusal.input_file for refusal in refused}
             refusals_now = refused + one.result.refusals
             files = _detections(one, set(known), executor, progress)
             files += _small_tables(one, layout)

@@ -20,7 +20,6 @@ from transforms.photometry import reference_colours
 # A reference of 40,000 sources takes about 5 MB with its grid.
 KEPT = 64
 G, R = 1, 2
-_OTHER_OF_G_R = {G: R, R: G}
 
 
 def channel_part(field: int, fid: int, ccdid: int, qid: int) -> str:
@@ -63,7 +62,9 @@ class ReferenceShelf:
         self._manifests: dict[int, Manifest] = {}
         self._checksums: dict[int, dict[int, str]] = {}
         self._kept: OrderedDict[str, Reference | None] = OrderedDict()
-        self._colours: OrderedDict[str, NDArray[np.float64] | None] = OrderedDict()
+        self._colours: OrderedDict[
+            tuple[int, int, int], tuple[NDArray[np.float64], NDArray[np.float64]] | None
+        ] = OrderedDict()
 
     def get(self, field: int, fid: int, ccdid: int, qid: int) -> Reference | None:
         """The reference of a channel, or None if the archive has none."""
@@ -87,27 +88,20 @@ class ReferenceShelf:
 
         None without references of both filters, and for a filter that is neither.
         """
-        part = channel_part(field, fid, ccdid, qid)
-        if part not in self._colours:
-            own = self.get(field, fid, ccdid, qid)
-            other = (
-                self.get(field, _OTHER_OF_G_R[fid], ccdid, qid) if fid in _OTHER_OF_G_R else None
-            )
-            self._colours[part] = None
-            if own is not None and other is not None:
-                self._colours[part] = reference_colours(
-                    own.ra,
-                    own.dec,
-                    own.mag,
-                    other.ra,
-                    other.dec,
-                    other.mag,
-                    radius_arcsec=self._radius_arcsec,
-                    sign=1 if fid == G else -1,
+        if fid not in (G, R):
+            return None
+        channel = (field, ccdid, qid)
+        if channel not in self._colours:
+            g, r = (self.get(field, f, ccdid, qid) for f in (G, R))
+            self._colours[channel] = None
+            if g is not None and r is not None:
+                self._colours[channel] = reference_colours(
+                    g.ra, g.dec, g.mag, r.ra, r.dec, r.mag, radius_arcsec=self._radius_arcsec
                 )
             if len(self._colours) > KEPT:
                 self._colours.popitem(last=False)
-        return self._colours[part]
+        colours = self._colours[channel]
+        return None if colours is None else colours[fid - G]
 
     def _manifest(self, field: int) -> Manifest:
         if field not in self._manifests:

@@ -74,4 +74,3 @@ def sort_order(rows: pa.Table) -> NDArray[np.int64]:
         keys = [rows[name].to_numpy()[among] for name in ("sourceid", "rcid", "expid")]
         order[tied] = among[np.lexsort((*keys, index[among]))]
     return order
-
