@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +18,9 @@ MAG_PER_LN = 1.0857  # 2.5 / ln 10, to the digits the survey uses for sigmag
 PEAK_FRACTION = 0.8825  # of a Gaussian's flux in its central pixel, times FWHM² in pixels
 CENTROID_FLOOR_ARCSEC = 0.02
 EDGE_PX = 3.5  # flag −1 within; a real image has 0.4 % of its rows so
-FAINT_MARGIN_MAG = 1.2  # beyond the five-sigma limit nothing reaches a threshold
+# Sources this much fainter than the threshold's magnitude are not looked at: noise would have to
+# lift them by three sigma.
+FAINT_MARGIN_MAG = 1.0
 
 TRACK_BIT, SPIKE_BIT, SATURATED_BIT = 1 << 0, 1 << 7, 1 << 8
 # Other mask bits and the fraction of sources that have them, about as in a real image.
@@ -64,6 +67,11 @@ class Frame:
     missing_fraction: float
 
     @property
+    def faintest_mag(self) -> float:
+        """Calibrated magnitude beyond which nothing reaches the threshold."""
+        return self.limit_mag + 2.5 * math.log10(5 / self.threshold) + FAINT_MARGIN_MAG
+
+    @property
     def sky_noise_dn(self) -> float:
         """Noise of a faint source's flux: the limit is five of it."""
         return float(10 ** (-0.4 * (self.limit_mag - self.magzp)) / 5)
@@ -108,7 +116,7 @@ def measure(
 
 def _seen(rng: np.random.Generator, sky: Sky, mag_now: Floats, frame: Frame) -> _Sources:
     listed = mag_now - frame.clrcoeff * sky.colour(frame.fid)
-    bright = np.flatnonzero(listed < frame.limit_mag + FAINT_MARGIN_MAG)
+    bright = np.flatnonzero(listed < frame.faintest_mag)
     flux = 10 ** (-0.4 * (listed[bright] - frame.magzp))
     x, y = frame.wcs.wcs_world2pix(np.stack([sky.ra[bright], sky.dec[bright]], axis=1), 1).T
     hosts, flux, x, y = merge(flux, x, y, *_unresolved(sky, bright, frame))

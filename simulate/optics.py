@@ -22,7 +22,7 @@ REFRACTION_B = np.radians(-0.054 / 3600)
 # Root mean squares of PV1_k and PV2_k over 17 real headers, degrees^(1 − power).
 PV_ORDERS = (4, 5, 6, 7, 8, 9, 10, 12, 13, 14, 15, 16)
 PV_SIZES = (2.6e-4, 1.7e-4, 1.6e-4) + (2.2e-4,) * 4 + (4.5e-4,) * 5
-CORNER_DISTORTION_ARCSEC = (0.6, 2.2)  # at the worst corner; real images show 0.5 to 2.3
+CORNER_DISTORTION_ARCSEC = (0.55, 1.6)  # at the worst corner; real images show 0.5 to 2.3
 CHANNEL_SEED = 20171101  # the camera is the same in every survey
 
 REFERENCE_CRPIX = 1600.5

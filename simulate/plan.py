@@ -54,7 +54,7 @@ class SurveyPlan:
     references: bool = True
     truth_detections: bool = True
     variable_fraction: float = 0.01
-    transient_fraction: float = 0.002
+    transient_fraction: float = 0.0005
     missing_fraction: float = 0.005
     bad_fraction: float = 0.0
     header: Literal["full", "minimal"] = "full"

@@ -51,6 +51,11 @@ class Aspect:
     approach: Floats
 
 
+def load_tables() -> None:
+    """Read the Earth-orientation tables now, half a second, and not with the first image."""
+    aspects(np.array([60000.0]), np.zeros(1), np.zeros(1))
+
+
 def altitude_secz(mjd: Floats, ra_deg: Floats, dec_deg: Floats) -> Floats:
     """Secant of the zenith distance; infinite below the horizon.
 

@@ -15,7 +15,7 @@ from simulate.plan import SurveyPlan
 from simulate.skyfile import SkyFile
 from simulate.streams import SKY, stream
 
-PAD_ARCSEC = 90.0  # beyond the chip's edge, for the telescope's pointing errors
+PAD_ARCSEC = 60.0  # beyond the chip's edge, for the telescope's pointing errors
 BRIGHT_MAG, COUNT_MAG, FAINT_MAG = 12.0, 22.5, 23.4  # r; the density is counted to COUNT_MAG
 COUNT_SLOPE = 0.24  # d log10 N / d mag, as high-latitude fields show
 NEAR_ARCSEC = 6.0  # a source with no rival within this is isolated

@@ -9,12 +9,14 @@ from contextlib import ExitStack
 from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Self
 
 from simulate.errors import PlanError, UnwritableTargetError
 from simulate.identity import CHANNELS, mjd_of
 from simulate.plan import SurveyPlan, SurveySummary
 from simulate.pointing import Exposure, schedule
 from simulate.quadrant import Outcome, Task, observe
+from simulate.site import load_tables
 from simulate.skyfile import SkyFile, read_sky_file
 from simulate.truth import DETECTIONS, SOURCES, TruthFile
 
@@ -51,6 +53,18 @@ def simulate_survey(
     """
     sky_file = read_sky_file(plan.sky) if plan.sky is not None else None
     plan = _with_sky(plan, sky_file)
+    n_tasks = _count_tasks(plan)
+    with _Workers(n_tasks, workers, plan) as pool:
+        return _run(directory, plan, sky_file, pool, progress)
+
+
+def _run(
+    directory: Path,
+    plan: SurveyPlan,
+    sky_file: SkyFile | None,
+    pool: _Workers,
+    progress: Callable[[int, int], None] | None,
+) -> SurveySummary:
     exposures = schedule(plan, plan.fields)
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -66,8 +80,7 @@ def simulate_survey(
         detections = None
         if plan.truth_detections:
             detections = stack.enter_context(TruthFile(detections_path, DETECTIONS))
-        outcomes = stack.enter_context(_Workers(tasks, workers, plan)).run()
-        for outcome in outcomes:
+        for outcome in pool.run(tasks):
             sources.add(outcome.sources)
             if detections is not None:
                 detections.add(outcome.detections)
@@ -113,29 +126,38 @@ def _tasks(
                 yield Task(directory, plan, sky_file, field, rcid, part, start == 0, mjd_range)
 
 
+def _images_a_quadrant(plan: SurveyPlan) -> int:
+    return len(plan.nights) * len(plan.filters) * plan.exposures_per_night
+
+
+def _count_tasks(plan: SurveyPlan) -> int:
+    parts = -(-_images_a_quadrant(plan) // EXPOSURES_A_TASK)
+    return len(plan.fields) * len(plan.channels) * parts
+
+
 class _Workers:
     """Processes, or this one; outcomes come in the order of the tasks."""
 
-    def __init__(self, tasks: list[Task], workers: int | None, plan: SurveyPlan) -> None:
-        self._tasks = tasks
-        n_images = sum(len(task.exposures) for task in tasks)
+    def __init__(self, n_tasks: int, workers: int | None, plan: SurveyPlan) -> None:
         if workers is None:
+            n_images = _images_a_quadrant(plan) * len(plan.fields) * len(plan.channels)
             small = n_images * plan.sources_per_quadrant < WORTH_A_POOL
             workers = 1 if small else len(os.sched_getaffinity(0))
-        workers = min(workers, len(tasks))
+        workers = min(workers, n_tasks)
         self._pool = None
         if workers > 1:
             # Never fork: other threads of the caller (Arrow's, a progress bar's) may hold locks.
-            context = get_context("forkserver")
-            self._pool = ProcessPoolExecutor(workers, mp_context=context)
+            self._pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+            for _ in range(workers):  # they load their modules while this process plans
+                self._pool.submit(load_tables)
 
-    def run(self) -> Iterable[Outcome]:
+    def run(self, tasks: list[Task]) -> Iterable[Outcome]:
         """Outcomes as they come."""
         if self._pool is None:
-            return map(observe, self._tasks)
-        return self._pool.map(observe, self._tasks)
+            return map(observe, tasks)
+        return self._pool.map(observe, tasks)
 
-    def __enter__(self) -> _Workers:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -109,6 +109,15 @@ def batch(schema: pa.Schema, columns: Columns) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays([columns[name] for name in schema.names], schema=schema)
 
 
+def _encodings(schema: pa.Schema) -> dict[str, object]:
+    """Writer's options: split floats cost half the bytes, and a dictionary of them four times."""
+    repeated = [name for name in ("kind", "expid", "field", "fid", "rcid") if name in schema.names]
+    split = {
+        field.name: "BYTE_STREAM_SPLIT" for field in schema if pa.types.is_floating(field.type)
+    }
+    return {"use_dictionary": repeated, "column_encoding": split}
+
+
 class TruthFile:
     """A truth table that is written batch by batch and named when complete."""
 
@@ -118,12 +127,8 @@ class TruthFile:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._writer = pq.ParquetWriter(
-                self._hidden, schema, compression="zstd", compression_level=1,
-                use_dictionary=[
-                    name for name in ("kind", "expid", "field", "fid", "rcid")
-                    if name in schema.names
-                ],
-            )  # fmt: skip
+                self._hidden, schema, compression="lz4", **_encodings(schema)
+            )
         except OSError as error:
             raise UnwritableTargetError(path, error.strerror or str(error)) from error
 
