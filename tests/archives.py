@@ -236,7 +236,7 @@ def spatial_files(
 
 
 def table_of(table: Table, n: int, **values: Any) -> pa.Table:
-    """`n` rows of a contract table; a scalar fills its column, what is not given is null or zero."""
+    """`n` rows of a contract table; a scalar fills its column, what is missing is null or zero."""
     columns = []
     for column in table.columns:
         if column.name in values:

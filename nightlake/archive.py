@@ -1,0 +1,236 @@
+"""An archive, as Python sees it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal
+
+from queries.connection import Session, connect
+from queries.library import query
+from queries.lightcurve import filter_ids, lightcurve_by_cone, lightcurve_by_oid
+from queries.sky import Cone
+from store.settings import ArchiveSettings, SiteSettings
+from store.snapshot import Snapshot, open_snapshot
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from ingest.report import IngestEstimate, IngestReport, Progress
+    from store.verify import Finding
+
+PathLike = str | os.PathLike[str]
+_DEFAULTS = ArchiveSettings()
+
+
+class Archive:
+    """A Nightlake archive.
+
+    It shows the state that was published when it was opened, whatever is published meanwhile;
+    its own `ingest` and `add_references`, and `refresh`, bring it up to date.
+
+    Parameters
+    ----------
+    path : the archive's folder.
+
+    Raises
+    ------
+    store.errors.NotAnArchiveError : the folder holds no archive.
+    """
+
+    def __init__(self, path: PathLike) -> None:
+        self.root = Path(path).absolute()
+        self._snapshot = open_snapshot(self.root)
+        self._session: Session | None = None
+
+    @classmethod
+    def create(
+        cls,
+        path: PathLike,
+        *,
+        name: str = "nightlake",
+        partition_order: int = _DEFAULTS.partition_order,
+        match_radius_arcsec: float = _DEFAULTS.match_radius_arcsec,
+        night_offset_hours: float = _DEFAULTS.night_offset_hours,
+        site: SiteSettings | None = None,
+    ) -> Archive:
+        """Create an empty archive; see `store.settings.ArchiveSettings`.
+
+        Raises
+        ------
+        ValueError : a setting is out of range.
+        store.errors.ArchiveExistsError : the folder holds an archive, or something else.
+        """
+        from store.publication import create_archive
+
+        settings = ArchiveSettings(
+            name=name,
+            partition_order=partition_order,
+            match_radius_arcsec=match_radius_arcsec,
+            night_offset_hours=night_offset_hours,
+            site=site or SiteSettings(),
+        )
+        create_archive(Path(path).absolute(), settings)
+        return cls(path)
+
+    def __enter__(self) -> Archive:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Archive({str(self.root)!r})"
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The published state that is seen."""
+        return self._snapshot
+
+    @property
+    def session(self) -> Session:
+        """DuckDB over that state, opened when it is first needed."""
+        if self._session is None:
+            self._session = connect(self._snapshot)
+        return self._session
+
+    def refresh(self) -> None:
+        """See what is published now."""
+        latest = open_snapshot(self.root)
+        if latest.number != self._snapshot.number:
+            self.close()
+            self._snapshot = latest
+
+    def close(self) -> None:
+        """Let go of DuckDB; the next question opens it again."""
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+
+    # --- asking -------------------------------------------------------------------------
+
+    def sql(self, statement: str, **params: Any) -> pl.DataFrame:
+        """Answer one SQL question; the tables are views, `$name` in it is `params[name]`.
+
+        Raises
+        ------
+        queries.errors.QueryError : it is no question, or DuckDB refuses it.
+        """
+        return self.session.sql(statement, params)
+
+    def lightcurve(
+        self,
+        oid: int | None = None,
+        *,
+        cone: tuple[float, float, float] | None = None,
+        filters: Sequence[str] | None = None,
+    ) -> pl.DataFrame:
+        """Every detection of one object, or in a cone, bad ones included (see `catflags`).
+
+        Parameters
+        ----------
+        oid : object id.
+        cone : ra, dec (degrees, ICRS) and radius (arcsec).
+        filters : of zg, zr, zi; None is all.
+
+        Raises
+        ------
+        queries.errors.UnknownObjectError : no reference source has that id.
+        ValueError : neither or both of `oid` and `cone` are given.
+        """
+        if (oid is None) == (cone is None):
+            raise ValueError("give either oid or cone=(ra_deg, dec_deg, radius_arcsec)")
+        if cone is not None:
+            return lightcurve_by_cone(self.session, Cone(*cone), filters)
+        assert oid is not None
+        curve = lightcurve_by_oid(self.session, oid)
+        fids = filter_ids(filters)
+        return curve if fids is None else curve.filter(curve["fid"].is_in(fids))
+
+    def nights(self) -> pl.DataFrame:
+        """The nights, one row each."""
+        return self.session.sql(query("nights").sql)
+
+    def refusals(self) -> pl.DataFrame:
+        """The inputs that were refused, and why."""
+        return self.session.sql(query("refusals").sql)
+
+    # --- changing -----------------------------------------------------------------------
+
+    def ingest(
+        self,
+        paths: PathLike | Sequence[PathLike],
+        *,
+        night: date | None = None,
+        metadata: PathLike | None = None,
+        hjd_method: Literal["fit", "exact"] = "fit",
+        workers: int | None = None,
+        progress: Progress | None = None,
+    ) -> IngestReport:
+        """Ingest psfcat files, given as files or folders; each night is published whole."""
+        from ingest.pipeline import ingest
+
+        report = ingest(
+            self.root,
+            _paths(paths),
+            night=night,
+            metadata=Path(metadata) if metadata is not None else None,
+            hjd_method=hjd_method,
+            workers=workers,
+            progress=progress,
+        )
+        self.refresh()
+        return report
+
+    def estimate(
+        self,
+        paths: PathLike | Sequence[PathLike],
+        *,
+        night: date | None = None,
+        metadata: PathLike | None = None,
+        hjd_method: Literal["fit", "exact"] = "fit",
+    ) -> IngestEstimate:
+        """What `ingest` would do; nothing is written."""
+        from ingest.pipeline import estimate
+
+        return estimate(
+            self.root,
+            _paths(paths),
+            night=night,
+            metadata=Path(metadata) if metadata is not None else None,
+            hjd_method=hjd_method,
+        )
+
+    def add_references(
+        self,
+        paths: PathLike | Sequence[PathLike],
+        *,
+        workers: int | None = None,
+        progress: Progress | None = None,
+    ) -> IngestReport:
+        """Add refpsfcat files, or replace them; later nights are matched to them."""
+        from ingest.references import add_references
+
+        report = add_references(self.root, _paths(paths), workers=workers, progress=progress)
+        self.refresh()
+        return report
+
+    def verify(self, progress: Progress | None = None) -> list[Finding]:
+        """Check every published file against what was published; no finding is a sound archive."""
+        from store.verify import verify
+
+        return verify(self.root, progress)
+
+
+def _paths(paths: PathLike | Sequence[PathLike]) -> list[Path]:
+    if isinstance(paths, str | os.PathLike):
+        return [Path(paths)]
+    return [Path(path) for path in paths]

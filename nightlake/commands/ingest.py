@@ -1,0 +1,92 @@
+"""nightlake ingest"""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from nightlake.commands.progress import progress_bar, tell_refusals, tell_report
+from nightlake.commands.words import NIGHT, split_archive, words_argument
+from nightlake.errors import Exit
+
+if TYPE_CHECKING:
+    from ingest.report import IngestEstimate
+
+
+@click.command("ingest", short_help="Ingest nights of PSF catalogues.")
+@words_argument("[ARCHIVE] PATH...")
+@click.option("--night", type=NIGHT, metavar="DATE", help="Take only images of this night.")
+@click.option("--dry-run", is_flag=True, help="Tell rows and disk; write nothing.")
+@click.option(
+    "--metadata",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Table of image metadata (CSV), for what headers lack.",
+)
+@click.option(
+    "--hjd",
+    "hjd_method",
+    type=click.Choice(["fit", "exact"]),
+    default="fit",
+    show_default=True,
+    help="Light-travel time: by the offset-frame fit, or exactly for each row.",
+)
+@click.option("--workers", type=click.IntRange(1), metavar="N", help="Processes. [default: cores]")
+@click.option("--quiet", is_flag=True, help="Only refusals are told.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    words: tuple[str, ...],
+    night: date | None,
+    dry_run: bool,
+    metadata: Path | None,
+    hjd_method: Literal["fit", "exact"],
+    workers: int | None,
+    quiet: bool,
+) -> None:
+    """Ingest PSF catalogues (ztf_*_psfcat.fits), given as files or folders.
+
+    Each night is published whole, or not at all. What is refused is told, one line a file, and
+    recorded in the table refusals; the rest of its night goes on. An interrupted command is run
+    again: nothing is taken twice.
+
+    \b
+    Examples:
+      nightlake ingest /data/ztf sci/2020/0924
+      nightlake ingest /data/ztf sci/ --night 2020-09-24 --dry-run
+    """
+    from nightlake.archive import Archive
+
+    root, paths = split_archive(words)
+    if not paths:
+        raise click.UsageError("No PATH: name files or folders of PSF catalogues.")
+    with Archive(root) as archive:
+        if dry_run:
+            found = archive.estimate(paths, night=night, metadata=metadata, hjd_method=hjd_method)
+            ctx.exit(_tell_estimate(found))
+        with progress_bar(quiet) as progress:
+            report = archive.ingest(
+                paths,
+                night=night,
+                metadata=metadata,
+                hjd_method=hjd_method,
+                workers=workers,
+                progress=progress,
+            )
+        ctx.exit(tell_report(report, "night", quiet))
+
+
+def _tell_estimate(found: IngestEstimate) -> Exit:
+    tell_refusals(found.refusals)
+    for night, (images, rows) in sorted(found.nights.items()):
+        click.echo(f"{night}  {images:,} images  {rows:,} rows")
+    click.echo(
+        f"{found.disk_bytes / 1e6:,.1f} MB on disk, {found.staging_bytes / 1e6:,.1f} MB meanwhile; "
+        f"{len(found.refusals)} refusals; nothing was written"
+    )
+    if found.refusals:
+        return Exit.REFUSALS if found.nights else Exit.NOTHING
+    return Exit.DONE

@@ -1,0 +1,84 @@
+"""Progress and reports of the verbs that change an archive."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from nightlake.errors import Exit
+
+if TYPE_CHECKING:
+    from ingest.report import IngestReport, Progress, Refusal
+
+
+@contextmanager
+def progress_bar(quiet: bool = False) -> Iterator[Progress | None]:
+    """A bar on stderr, where that is a terminal; None elsewhere."""
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(elapsed_when_finished=True),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        tasks: dict[str, object] = {}
+
+        def show(done: int, total: int, what: str) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(what, total=total)
+            bar.update(tasks[what], completed=done, total=total)  # type: ignore[arg-type]
+
+        yield show
+
+
+def tell_refusals(refusals: tuple[Refusal, ...]) -> None:
+    """One line on stderr for every refused input."""
+    for refusal in refusals:
+        click.echo(f"refused: {refusal}", err=True)
+
+
+def tell_report(report: IngestReport, what: str, quiet: bool) -> Exit:
+    """Print what an ingest did; `what` is what its groups are. Returns how the command ends."""
+    tell_refusals(report.refusals)
+    if not quiet:
+        import polars as pl
+
+        from products.tables import print_table
+
+        rows = [
+            {
+                what: group.name,
+                "outcome": group.outcome,
+                "images": group.images,
+                "unchanged": group.unchanged,
+                "rows": group.rows,
+                "matched": f"{group.matched / group.rows:.1%}" if group.rows else "–",
+            }
+            for group in report.groups
+        ]
+        if rows:
+            print_table(pl.DataFrame(rows), max_rows=None)
+        rate = f", {report.rows / report.seconds:,.0f} rows/s" if report.rows else ""
+        click.echo(
+            f"{report.rows:,} rows in {report.seconds:.1f} s{rate}; "
+            f"{len(report.refusals)} refusals; publication {report.publication}"
+        )
+    if report.nothing_done:
+        return Exit.NOTHING
+    return Exit.REFUSALS if report.refusals else Exit.DONE

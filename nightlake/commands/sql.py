@@ -1,0 +1,41 @@
+"""nightlake sql"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from nightlake.commands.answer import give
+from nightlake.commands.words import output_options, split_archive, words_argument
+from store.errors import NotAnArchiveError
+
+
+@click.command("sql", short_help="Answer one SQL question.")
+@words_argument("[ARCHIVE] QUESTION")
+@output_options()
+def command(words: tuple[str, ...], file_format: str | None, out: Path | None) -> None:
+    """Answer one SQL question; a lone - reads it from standard input.
+
+    The tables are detections, reference_sources, images, exposures, nights, reference_images and
+    refusals; DESCRIBE shows their columns. It is DuckDB's SQL, and the archive is only read.
+
+    \b
+    Examples:
+      nightlake sql /data/ztf "select count(*) from detections"
+      nightlake sql /data/ztf "select * from images where is_bad" --format csv
+      nightlake sql /data/ztf "describe detections"
+      nightlake sql /data/ztf - < question.sql
+    """
+    from nightlake.archive import Archive
+
+    root, rest = split_archive(words)
+    if len(rest) > 1:
+        # With NIGHTLAKE_ARCHIVE set, the first of two words was meant as the archive.
+        raise NotAnArchiveError(Path(rest[0]))
+    if not rest:
+        raise click.UsageError("No QUESTION: give one SQL statement, in quotes.")
+    question = sys.stdin.read() if rest[0] == "-" else rest[0]
+    with Archive(root) as archive:
+        give(archive.sql(question), file_format, out)

@@ -1,0 +1,100 @@
+"""What the verbs share: which archive is meant, nights, output formats."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import click
+
+from store.errors import NotAnArchiveError
+from store.layout import Layout
+
+ENVIRONMENT = "NIGHTLAKE_ARCHIVE"
+FORMATS = ("table", "csv", "parquet", "votable")
+
+
+def split_archive(
+    words: Sequence[str], environ: Mapping[str, str] = os.environ
+) -> tuple[Path, list[str]]:
+    """The archive that is meant, and the words that remain.
+
+    The first word is the archive if it is a folder that holds an archive; otherwise
+    NIGHTLAKE_ARCHIVE names it and every word remains.
+
+    Raises
+    ------
+    NotAnArchiveError : neither names an archive.
+    click.UsageError : there is no word and no NIGHTLAKE_ARCHIVE.
+    """
+    if words and Layout(Path(words[0])).settings.is_file():
+        return Path(words[0]), list(words[1:])
+    if environ.get(ENVIRONMENT):
+        return Path(environ[ENVIRONMENT]), list(words)
+    if words:
+        raise NotAnArchiveError(Path(words[0]))
+    raise click.UsageError(f"No archive: name its folder, or set {ENVIRONMENT}.")
+
+
+def only_archive(words: Sequence[str]) -> Path:
+    """The archive, where nothing else may be named.
+
+    Raises
+    ------
+    NotAnArchiveError : a word is left over, which must have been meant as the archive.
+    """
+    root, rest = split_archive(words)
+    if len(words) == 1 and rest:
+        raise NotAnArchiveError(Path(rest[0]))
+    if rest:
+        raise click.UsageError(f"Unexpected argument: {rest[0]}")
+    return root
+
+
+class NightType(click.ParamType[date]):
+    """A night: 2020-09-24 or 20200924."""
+
+    name = "night"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        """The date that `value` spells."""
+        if isinstance(value, date):
+            return value
+        match = re.fullmatch(r"(\d{4})-?(\d{2})-?(\d{2})", str(value))
+        with suppress(ValueError):
+            if match:
+                return date(*map(int, match.groups()))
+        return self.fail(f"{value!r} is no date: write 2020-09-24 or 20200924.", param, ctx)
+
+
+NIGHT = NightType()
+OUT = click.Path(dir_okay=False, path_type=Path)
+
+
+def words_argument(metavar: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """The positional words of a verb, the archive first among them."""
+    return click.argument("words", nargs=-1, metavar=metavar)
+
+
+def output_options(
+    formats: Sequence[str] = FORMATS,
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Options --format and --out."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        function = click.option(
+            "--out", type=OUT, metavar="FILE", help="Write to FILE, not to standard output."
+        )(function)
+        return click.option(
+            "--format",
+            "file_format",
+            type=click.Choice(formats),
+            help="Form of the answer. [default: as --out is named, else table]",
+        )(function)
+
+    return decorate
