@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from transforms.compile import APPARENT_SIZE, kernel
+from transforms.compile import kernel
 from transforms.sphere import Floats
 
 # Schwarzschild radius of the Sun, au (ERFA's ERFA_SRS).
@@ -23,6 +23,7 @@ SUN_RADIUS_AU = 1.97412574336e-8
 SUN, VELOCITY, ZENITH = 0, 3, 6  # three numbers each
 POTENTIAL, LORENTZ, ABERRATION = 9, 10, 11
 SUN_ZENITH, SUN_VELOCITY, VELOCITY_ZENITH = 12, 13, 14
+APPARENT_SIZE = 15
 
 # 1 + cos of the angle from the Sun below which deflection stops growing (astropy's): 5'.
 SUN_LIMIT = 1e-6

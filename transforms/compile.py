@@ -12,7 +12,6 @@ it, so the worst is that a kernel is compiled twice.
 from __future__ import annotations
 
 import hashlib
-import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -99,6 +98,7 @@ def compile_all() -> None:
     """Compile (or load) every kernel for the array types that the public functions pass."""
     import numpy as np
 
+    from transforms.airmass import APPARENT_SIZE
     from transforms.hjd import evaluate, fit_light_travel_time, light_travel_time
     from transforms.image import heliocentric_and_airmass, secz
     from transforms.match import SkyGrid, match_rank
@@ -115,10 +115,5 @@ def compile_all() -> None:
     match_rank(index, separation)
 
 
-# Numbers of one exposure's apparent-place context, see transforms.airmass.
-APPARENT_SIZE = 15
-
-
 if __name__ == "__main__":
-    if "NUMBA_DISABLE_JIT" not in os.environ:
-        compile_all()
+    compile_all()

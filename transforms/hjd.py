@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 from transforms.compile import kernel
 from transforms.errors import TransformError
 from transforms.frame import axes, footprint_centre
-from transforms.sphere import DEGREE, Floats, columns, sincos_degrees
+from transforms.sphere import DEGREE, Floats, columns, sincos_degrees, vector
 
 __all__ = [
     "QUADRANT_HALF_WIDTH_DEG",
@@ -58,8 +58,8 @@ def _terms(x: Floats, y: Floats) -> Floats:
 
 
 # The grid never changes but by its scale: one pseudo-inverse serves every image.
-_X, _Y = (grid.ravel() for grid in np.meshgrid(*[np.linspace(-1.0, 1.0, GRID_POINTS)] * 2))
-_SOLVE = np.linalg.pinv(_terms(_X, _Y).T)
+_X, _Y = (grid.ravel().copy() for grid in np.meshgrid(*[np.linspace(-1.0, 1.0, GRID_POINTS)] * 2))
+_SOLVE = np.ascontiguousarray(np.linalg.pinv(_terms(_X, _Y).T))
 
 
 def fit_light_travel_time(
@@ -86,11 +86,27 @@ def fit_light_travel_time(
             f"no offset frame of half width {half_width_deg}° about ra {ra_deg}, dec {dec_deg}"
         )
     scale = math.sin(half_width_deg * DEGREE)
-    x, y = _X * scale, _Y * scale
-    east, north, up = axes(ra_deg, dec_deg) @ np.asarray(earth_heliocentric_s, dtype=np.float64)
-    exact = x * east + y * north + np.sqrt(1.0 - x * x - y * y) * up
-    powers = np.array([1.0, scale, scale, scale**2, scale**2, scale**2])
-    return OffsetFrameFit(ra_deg, dec_deg, half_width_deg, _SOLVE @ exact / powers)
+    coefficients = np.zeros(6)
+    earth = vector(earth_heliocentric_s, 3)
+    _fit(_X, _Y, _SOLVE, scale, axes(ra_deg, dec_deg), earth, coefficients)
+    return OffsetFrameFit(ra_deg, dec_deg, half_width_deg, coefficients)
+
+
+@kernel
+def _fit(
+    grid_x: Floats, grid_y: Floats, solve: Floats,
+    scale: float, frame: Floats, earth: Floats, coefficients: Floats,
+) -> None:  # fmt: skip
+    east = frame[0, 0] * earth[0] + frame[0, 1] * earth[1]
+    north = frame[1, 0] * earth[0] + frame[1, 1] * earth[1] + frame[1, 2] * earth[2]
+    up = frame[2, 0] * earth[0] + frame[2, 1] * earth[1] + frame[2, 2] * earth[2]
+    for i in range(grid_x.size):
+        x, y = scale * grid_x[i], scale * grid_y[i]
+        exact = x * east + y * north + math.sqrt(1.0 - x * x - y * y) * up
+        for k in range(6):
+            coefficients[k] += solve[k, i] * exact
+    coefficients[1:3] /= scale
+    coefficients[3:] /= scale * scale
 
 
 @kernel
@@ -118,7 +134,7 @@ def light_travel_time(
     """
     ra, dec = columns(ra_deg, dec_deg)
     seconds = np.empty(ra.size)
-    _light_travel_time(ra, dec, np.array(earth_heliocentric_s, dtype=np.float64), seconds)
+    _light_travel_time(ra, dec, vector(earth_heliocentric_s, 3), seconds)
     return seconds
 
 
@@ -143,5 +159,7 @@ def evaluate(fit: OffsetFrameFit, ra_deg: ArrayLike, dec_deg: ArrayLike) -> Floa
     """
     ra, dec = columns(ra_deg, dec_deg)
     seconds = np.empty(ra.size)
-    _evaluate(ra, dec, axes(fit.frame_ra_deg, fit.frame_dec_deg), fit.coefficients, seconds)
+    _evaluate(
+        ra, dec, axes(fit.frame_ra_deg, fit.frame_dec_deg), vector(fit.coefficients, 6), seconds
+    )
     return seconds

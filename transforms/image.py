@@ -7,12 +7,12 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from transforms.airmass import secz_of
-from transforms.compile import APPARENT_SIZE, kernel
+from transforms.airmass import APPARENT_SIZE, secz_of
+from transforms.compile import kernel
 from transforms.errors import TransformError
 from transforms.frame import axes
 from transforms.hjd import OffsetFrameFit
-from transforms.sphere import DEGREE, Floats, columns, sincos_degrees
+from transforms.sphere import DEGREE, Floats, columns, sincos_degrees, vector
 
 SECONDS_PER_DAY = 86400.0
 
@@ -90,16 +90,19 @@ def heliocentric_and_airmass(
         NaN without a fit.
     """
     ra, dec = columns(ra_deg, dec_deg)
-    earth, context = _vector(earth_heliocentric_s, 3), _vector(apparent_row, APPARENT_SIZE)
+    earth, context = vector(earth_heliocentric_s, 3), vector(apparent_row, APPARENT_SIZE)
     seconds, airmass = (np.empty(ra.size), np.empty(ra.size)) if out is None else out
-    if not seconds.shape == airmass.shape == ra.shape:
-        raise TransformError(f"out is {seconds.shape}, {airmass.shape} for rows {ra.shape}")
+    for buffer in (seconds, airmass):
+        if buffer.shape != ra.shape or buffer.dtype != np.float64 or not buffer.flags.carray:
+            raise TransformError(f"out is {buffer.dtype} {buffer.shape} for rows {ra.shape}")
     if fit is None:
         _exact(ra, dec, earth, context, seconds, airmass)
         return seconds, airmass, math.nan
     frame = axes(fit.frame_ra_deg, fit.frame_dec_deg)
     limit = math.sin(fit.half_width_deg * DEGREE)
-    residual = _fitted(ra, dec, earth, context, frame, fit.coefficients, limit, seconds, airmass)
+    residual = _fitted(
+        ra, dec, earth, context, frame, vector(fit.coefficients, 6), limit, seconds, airmass
+    )
     return seconds, airmass, float(residual)
 
 
@@ -126,7 +129,7 @@ def secz(ra_deg: ArrayLike, dec_deg: ArrayLike, apparent_row: ArrayLike) -> Floa
     """
     ra, dec = columns(ra_deg, dec_deg)
     airmass = np.empty(ra.size)
-    _secz(ra, dec, _vector(apparent_row, APPARENT_SIZE), airmass)
+    _secz(ra, dec, vector(apparent_row, APPARENT_SIZE), airmass)
     return airmass
 
 
@@ -148,10 +151,3 @@ def heliocentric_mjd(obsmjd: float, exptime_s: float | None, light_travel_s: Arr
     """
     half = math.nan if exptime_s is None else exptime_s / 2.0
     return obsmjd + (np.asarray(light_travel_s, dtype=np.float64) + half) / SECONDS_PER_DAY
-
-
-def _vector(values: ArrayLike, size: int) -> Floats:
-    vector = np.require(values, np.float64, ["C", "A", "W"])
-    if vector.shape != (size,):
-        raise TransformError(f"{size} numbers of one exposure are needed, got {vector.shape}")
-    return vector

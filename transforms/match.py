@@ -13,13 +13,11 @@ from numpy.typing import ArrayLike, NDArray
 from transforms.compile import kernel
 from transforms.errors import TransformError
 from transforms.frame import axes, footprint_centre
-from transforms.patch import Index, Patch, bucketed, project, search
-from transforms.sphere import ARCSEC_PER_RADIAN, Floats, columns, unit_vectors, usable
+from transforms.patch import BEYOND, NOWHERE, Index, Patch, assign, fill, layout, search
+from transforms.sphere import ARCSEC_PER_RADIAN, LARGEST_DEGREES, Floats, columns
 
-# Beyond 60° from its centre a plane is foreshortened twice: such sources get another patch.
-PATCH_UP = 0.5
-# A footprint's own middle serves as the centre of its patch, a ring's does not.
-COS_NEAR_CENTRE = math.cos(math.radians(5.0))
+# A patch with a smaller part of the sources than this is not worth its search.
+FEW = 1 / 16
 LARGEST_RADIUS_ARCSEC = 36000.0  # 10°: all matches of a patch are then in front of it
 # Far below the rounding of a coordinate (2e-10" at 360°): makes the radius itself count as within.
 INCLUSIVE_ARCSEC = 1e-9
@@ -70,7 +68,7 @@ class SkyGrid:
         square = np.full(ra.size, chord * chord)
         for p in self._patches:
             search(
-                ra, dec, chord, p.frame, p.origin, p.width, p.height, p.starts, p.xyz, p.index,
+                ra, dec, chord, p.frame, p.corner, p.width, p.height, p.starts, p.sources, p.rows,
                 index, square,
             )  # fmt: skip
         _separations(index, square)
@@ -86,36 +84,39 @@ def _chord(radius_arcsec: float) -> float:
 
 
 def _patches(ra: Floats, dec: Floats, chord: float) -> list[Patch]:
-    """Cover the sources with patches of 60° about centres at least as far apart: 13 at most."""
-    kept = usable(ra, dec)
-    left = np.flatnonzero(kept).astype(np.int32)
-    patches = []
-    while left.size:
-        if left.size < ra.size:
-            ra, dec = ra[kept], dec[kept]
-        frame = axes(*_centre(ra, dec))
-        xyz, plane = np.empty((3, ra.size)), np.empty((3, ra.size))
-        project(ra, dec, frame, xyz, plane)
-        far = plane[2] <= PATCH_UP
-        if far.any():
-            near = ~far
-            patches.append(bucketed(frame, plane[:, near], xyz[:, near], left[near], chord))
-        else:
-            patches.append(bucketed(frame, plane, xyz, left, chord))
-        left, kept = left[far], far
+    """Cover the sources with patches of 60°: one for an image, some ten for the whole sky."""
+    patches: list[Patch] = []
+    rows = np.arange(ra.size, dtype=np.int32)
+    centre = _middle(ra, dec)
+    while not math.isnan(centre[0]):
+        frame = axes(*centre)
+        corner, width, height = layout(ra, dec, frame, chord)
+        starts, cells = np.zeros(width * height + 2, dtype=np.int32), np.empty_like(rows)
+        found = assign(ra, dec, frame, corner, width, height, cells, starts)
+        # The middle of a ring is empty: then begin where there is a source.
+        worthwhile = found > FEW * rows.size or centre == (ra[0], dec[0])
+        if worthwhile:
+            sources, sorted_rows = np.empty((found, 3)), np.empty(found, dtype=np.int32)
+            fill(ra, dec, rows, cells, starts, sources, sorted_rows)
+            patches.append(Patch(frame, corner, width, height, starts, sources, sorted_rows))
+            if found == rows.size:
+                break
+        left = cells == BEYOND if worthwhile else cells != NOWHERE
+        ra, dec, rows = ra[left], dec[left], rows[left]
+        centre = _middle(ra, dec) if worthwhile else (float(ra[0]), float(dec[0]))
     return patches
 
 
-def _centre(ra: Floats, dec: Floats) -> tuple[float, float]:
-    """The middle of the sources, or the source nearest to it where nothing is in the middle."""
+def _middle(ra: Floats, dec: Floats) -> tuple[float, float]:
+    """The middle of the sources, or one of them where they have none; NaN if there is no source."""
     centre = footprint_centre(ra, dec)
     if math.isnan(centre[0]):
-        return float(ra[0]), float(dec[0])
-    towards = axes(*centre)[2] @ unit_vectors(ra, dec)
-    nearest = int(np.argmax(towards))
-    if towards[nearest] > COS_NEAR_CENTRE:
-        return centre
-    return float(ra[nearest]), float(dec[nearest])
+        directions = np.flatnonzero(
+            (np.abs(ra) < LARGEST_DEGREES) & (np.abs(dec) < LARGEST_DEGREES)
+        )
+        if directions.size:
+            return float(ra[directions[0]]), float(dec[directions[0]])
+    return centre
 
 
 @kernel

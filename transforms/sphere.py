@@ -14,7 +14,7 @@ Floats = NDArray[np.float64]
 
 DEGREE = math.pi / 180.0
 ARCSEC_PER_RADIAN = 180.0 * 3600.0 / math.pi
-# Larger angles are reduced to less than an arcsecond no more.
+# Larger angles keep less than an arcsecond after reduction; they are no directions.
 LARGEST_DEGREES = 1e9
 
 
@@ -38,22 +38,35 @@ def columns(*arrays: ArrayLike) -> tuple[Floats, ...]:
     return ready
 
 
-def usable(ra: Floats, dec: Floats) -> NDArray[np.bool_]:
-    """Which coordinates are directions: neither NaN nor infinite, nor too large to have digits."""
-    return (np.abs(ra) < LARGEST_DEGREES) & (np.abs(dec) < LARGEST_DEGREES)
+def vector(values: ArrayLike, size: int) -> Floats:
+    """Bring the numbers of one exposure into the form that kernels are compiled for.
+
+    Raises
+    ------
+    TransformError : there are not `size` of them: a kernel would read beyond their end.
+    """
+    ready = np.require(values, np.float64, ["C", "A", "W"])
+    if ready.shape != (size,):
+        raise TransformError(f"{size} numbers of one exposure are needed, got {ready.shape}")
+    return ready
+
+
+@kernel
+def is_direction(ra: float, dec: float) -> bool:
+    """Whether coordinates are neither NaN nor infinite, nor too large to have digits left."""
+    return (abs(ra) < LARGEST_DEGREES) & (abs(dec) < LARGEST_DEGREES)
 
 
 @kernel
 def sincos_degrees(angle: float) -> tuple[float, float]:
-    """Sine and cosine of an angle in degrees, to 2e-16, without a branch.
+    """Sine and cosine of an angle in degrees, to 2e-16, without a branch; NaN beyond 1e9.
 
     Reduced in degrees, where multiples of 90 are exact, then the series of Cephes (`sin.c`,
     |x| <= π/4). Numba turns it into vector instructions: an eighth of libm's time.
     """
     quarter = math.floor(angle * (1.0 / 90.0) + 0.5)
     x = (angle - 90.0 * quarter) * (math.pi / 180.0)
-    # Beyond 1e16 nothing is left to reduce: NaN, not a vector of any length.
-    x = x if abs(x) < 1.0 else math.nan
+    x = x if abs(angle) < LARGEST_DEGREES else math.nan
     xx = x * x
     s = 1.58962301576546568060e-10 * xx - 2.50507477628578072866e-8
     s = s * xx + 2.75573136213857245213e-6

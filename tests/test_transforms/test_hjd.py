@@ -232,3 +232,10 @@ def test_columns_of_unequal_length_are_refused():
 def test_frame_without_a_centre_or_a_width_is_refused(centre, width):
     with pytest.raises(TransformError, match="no offset frame of half width"):
         fit_light_travel_time(*centre, width, EARTH)
+
+
+def test_exposure_of_another_length_is_refused():
+    with pytest.raises(TransformError, match=r"3 numbers of one exposure.*\(2,\)"):
+        light_travel_time([1.0], [2.0], [400.0, 200.0])
+    with pytest.raises(TransformError, match="15 numbers of one exposure"):
+        heliocentric_and_airmass([1.0], [2.0], EARTH, APPARENT[:3], fit=None)

@@ -119,8 +119,9 @@ def test_sources_all_over_the_sky_are_matched():
 
 
 @pytest.mark.parametrize("ring_dec", [0.0, 40.0, -89.0])
-def test_a_ring_round_the_sky_is_matched(ring_dec):
-    ref = np.linspace(0, 360, 1000, endpoint=False), np.full(1000, ring_dec)
+@pytest.mark.parametrize("n", [2, 3, 4, 1000])
+def test_a_ring_round_the_sky_is_matched(ring_dec, n):
+    ref = np.linspace(0, 360, n, endpoint=False), np.full(n, ring_dec)
     check(ref, jittered(*ref, 1.0, seed=10), 1.5)
 
 
