@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,8 @@ from simulate.arrays import Bools, Flags, Floats, Ints
 from simulate.blends import merge
 from simulate.sky import Sky
 from simulate.writer import ROW
+
+Projection = Callable[[Ints], tuple[Floats, Floats]]
 
 MAG_PER_LN = 1.0857  # 2.5 / ln 10, to the digits the survey uses for sigmag
 PEAK_FRACTION = 0.8825  # of a Gaussian's flux in its central pixel, times FWHM² in pixels
@@ -92,7 +95,7 @@ class _Sources:
 
 
 def measure(
-    rng: np.random.Generator, sky: Sky, mag_now: Floats, frame: Frame
+    rng: np.random.Generator, sky: Sky, mag_now: Floats, frame: Frame, place: Projection
 ) -> tuple[npt.NDArray[np.void], Ints]:
     """Measure an image.
 
@@ -102,23 +105,26 @@ def measure(
     sky : the true sources.
     mag_now : float64 (n,), their magnitudes in the frame's filter at that time.
     frame : the image.
+    place : from indices of sources to their 1-based pixels x, y.
 
     Returns
     -------
     rows : structured (m,), dtype `writer.ROW`, by growing ypos, sourceid from 0.
     index : int64 (m,), index of the true source in `sky`; −1 for a spurious row.
     """
-    seen = _seen(rng, sky, mag_now, frame)
+    seen = _seen(rng, sky, mag_now, frame, place)
     if frame.single:
         seen = _with_spurious(rng, seen, frame)
     return _rows(seen, frame)
 
 
-def _seen(rng: np.random.Generator, sky: Sky, mag_now: Floats, frame: Frame) -> _Sources:
+def _seen(
+    rng: np.random.Generator, sky: Sky, mag_now: Floats, frame: Frame, place: Projection
+) -> _Sources:
     listed = mag_now - frame.clrcoeff * sky.colour(frame.fid)
     bright = np.flatnonzero(listed < frame.faintest_mag)
     flux = 10 ** (-0.4 * (listed[bright] - frame.magzp))
-    x, y = frame.wcs.wcs_world2pix(np.stack([sky.ra[bright], sky.dec[bright]], axis=1), 1).T
+    x, y = place(bright)
     hosts, flux, x, y = merge(flux, x, y, *_unresolved(sky, bright, frame))
     index = bright[hosts]
 

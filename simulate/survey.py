@@ -15,9 +15,10 @@ from simulate.errors import PlanError, UnwritableTargetError
 from simulate.identity import CHANNELS, mjd_of
 from simulate.plan import SurveyPlan, SurveySummary
 from simulate.pointing import Exposure, schedule
-from simulate.quadrant import Outcome, Task, observe
+from simulate.quadrant import observe
 from simulate.site import load_tables
 from simulate.skyfile import SkyFile, read_sky_file
+from simulate.task import Outcome, Task
 from simulate.truth import DETECTIONS, SOURCES, TruthFile
 
 EXPOSURES_A_TASK = 24
@@ -72,7 +73,7 @@ def _run(
         raise UnwritableTargetError(directory, error.strerror or str(error)) from error
     tasks = list(_tasks(directory, plan, exposures, sky_file))
     n_images = len(exposures) * len(plan.channels)
-    total = Outcome(0, 0, 0, 0, [], [])
+    total = Outcome()
     truth = directory / "truth"
     sources_path, detections_path = truth / "sources.parquet", truth / "detections.parquet"
     with ExitStack() as stack:
@@ -84,10 +85,7 @@ def _run(
             sources.add(outcome.sources)
             if detections is not None:
                 detections.add(outcome.detections)
-            total.n_images += outcome.n_images
-            total.n_rows += outcome.n_rows
-            total.n_references += outcome.n_references
-            total.n_reference_rows += outcome.n_reference_rows
+            total.count(outcome)
             if progress is not None:
                 progress(total.n_images, n_images)
     return SurveySummary(

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from simulate.arrays import Bools, Floats, Ints
 from simulate.errors import UnwritableTargetError
+from simulate.image import Image
 from simulate.sky import Sky
 from simulate.variables import KINDS
 
@@ -102,6 +103,43 @@ def source_columns(sky: Sky, field: int, rcid: int, reference_rows: dict[int, In
     ):
         columns[name] = nullable(values, np.isfinite(values), pa.float64())
     return columns
+
+
+def detection_columns(
+    sky: Sky, field: int, rcid: int, image: Image, rows_of: Ints, hmjd: Floats, alone: Bools
+) -> Columns:
+    """Columns of DETECTIONS for one image.
+
+    Parameters
+    ----------
+    sky, field, rcid : what is there, and where.
+    image : what was measured.
+    rows_of : int (n,), row of each true source in the reference, −1 for none.
+    hmjd : float64 (v,), heliocentric mid-exposure time of the varying sources.
+    alone : bool (n,), which true sources are isolated in this image.
+    """
+    n, index, real = len(image.rows), image.index, image.index >= 0
+    frame, exposure = image.frame, image.exposure
+    times = np.full(len(sky.ra), np.nan)
+    times[sky.varying] = hmjd
+    reference, times, magnitude = rows_of[index], times[index], image.mag_now[index]
+    expected = magnitude - frame.clrcoeff * sky.colour(frame.fid)[index]
+    return {
+        "expid": pa.array(np.full(n, exposure.expid)),
+        "field": pa.array(np.full(n, field, np.int16)),
+        "fid": pa.array(np.full(n, exposure.fid, np.int8)),
+        "rcid": pa.array(np.full(n, rcid, np.int8)),
+        "sourceid": pa.array(image.rows["sourceid"].astype(np.int32)),
+        "source_id": nullable(sky.source_id[index], real, pa.int64()),
+        "ref_sourceid": nullable(reference, real & (reference >= 0), pa.int32()),
+        "mag_true": nullable(magnitude, real, pa.float32()),
+        "mag_expected": nullable(expected, real, pa.float32()),
+        "ra_true": nullable(sky.ra[index], real, pa.float64()),
+        "dec_true": nullable(sky.dec[index], real, pa.float64()),
+        "hmjd_true": nullable(times, real & np.isfinite(times), pa.float64()),
+        "snr": pa.array(image.rows["snr"].astype(np.float32)),
+        "isolated": pa.array(real & alone[index]),
+    }
 
 
 def batch(schema: pa.Schema, columns: Columns) -> pa.RecordBatch:
