@@ -51,7 +51,7 @@ def rcid(ccdid: int, qid: int) -> int:
     """Readout channel, 0 to 63, of CCD 1–16 and quadrant 1–4."""
     if not (1 <= ccdid <= 16 and 1 <= qid <= 4):
         raise TransformError(f"no CCD {ccdid} with quadrant {qid}: there are 1–16 and 1–4")
-    return 4 * (ccdid - 1) + qid - 1
+    return 4 * (int(ccdid) - 1) + int(qid) - 1
 
 
 def channel(rcid: int) -> tuple[int, int]:
@@ -63,12 +63,13 @@ def channel(rcid: int) -> tuple[int, int]:
 
 def pid(expid: int, rcid: int) -> int:
     """Image id: expid·1e4 + rcid·100 + 15."""
-    return expid * 10_000 + rcid * 100 + SCIENCE_IMAGE
+    # int(): a numpy integer of a narrow column would overflow.
+    return int(expid) * 10_000 + int(rcid) * 100 + SCIENCE_IMAGE
 
 
 def rfid(field: int, fid: int, rcid: int) -> int:
     """Reference image id: field·1e6 + 120·1e3 + fid·100 + rcid."""
-    return field * 1_000_000 + REFERENCE_VERSION * 1_000 + fid * 100 + rcid
+    return int(field) * 1_000_000 + REFERENCE_VERSION * 1_000 + int(fid) * 100 + int(rcid)
 
 
 def oid(field: int, fid: int, ccdid: int, qid: int, sourceid: ArrayLike) -> NDArray[np.int64]:
@@ -88,7 +89,7 @@ def oid(field: int, fid: int, ccdid: int, qid: int, sourceid: ArrayLike) -> NDAr
     source = np.asarray(sourceid, dtype=np.int64)
     if source.size and int(source.max()) >= 100_000_000:
         raise TransformError(f"sourceid {int(source.max())} has more than 8 digits")
-    base = field * 10**12 + fid * 10**11 + ccdid * 10**9 + qid * 10**8
+    base = int(field) * 10**12 + int(fid) * 10**11 + int(ccdid) * 10**9 + int(qid) * 10**8
     return np.where(source >= 0, base + source, -1)
 
 

@@ -148,7 +148,7 @@ def judge_image(infobits: int | None) -> tuple[bool, str | None]:
     """
     if infobits is None or infobits < UNUSABLE_INFOBITS:
         return False, None
-    bits = [bit for bit in range(25, infobits.bit_length()) if infobits >> bit & 1]
+    bits = [bit for bit in range(25, int(infobits).bit_length()) if int(infobits) >> bit & 1]
     named = ", ".join(
         f"bit {bit} ({INFOBIT_MEANINGS[bit]})" if bit in INFOBIT_MEANINGS else f"bit {bit}"
         for bit in bits

@@ -49,6 +49,15 @@ def test_identifier_of_a_real_object():
     assert oid(605, 1, 9, 4, np.empty(0, dtype=np.int32)).dtype == np.int64
 
 
+def test_numbers_from_narrow_columns_do_not_overflow():
+    field, fid, ccdid, qid = np.int16(1998), np.int8(3), np.int8(16), np.int8(4)
+    channel_id = np.int8(rcid(ccdid, qid))
+    assert channel_id == 63
+    assert rfid(field, fid, channel_id) == 1998120363
+    assert pid(np.int32(306726570), channel_id) == 3067265706315
+    assert oid(field, fid, ccdid, qid, np.array([7], dtype=np.int32)).tolist() == [1998316400000007]
+
+
 @needs_real
 @pytest.mark.parametrize("path", HEADERS, ids=lambda path: path.stem)
 def test_identifiers_of_every_real_header(path):
