@@ -128,8 +128,10 @@ def style() -> Iterator[None]:
 def new_figure(width_inches: float, height_inches: float) -> Figure:
     """An empty figure, never known to pyplot."""
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    return Figure(figsize=(width_inches, height_inches), dpi=DPI, layout="constrained")
+    engine = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1)
+    return Figure(figsize=(width_inches, height_inches), dpi=DPI, layout=engine)
 
 
 def save(figure: Figure, out: Path) -> None:

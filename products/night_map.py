@@ -21,7 +21,7 @@ HALF_WIDTH_DEG, HALF_HEIGHT_DEG = 3072 * 1.012 / 7200, 3080 * 1.012 / 7200
 # What lies further from the middle than this is shown on the whole sky.
 _ZOOM_LIMIT_DEG = 25.0
 _COLOURS = {
-    "matched": ("matched_fraction", "Matched to a reference source", "viridis"),
+    "matched": ("matched_fraction", "Fraction matched to a reference source", "viridis"),
     "detections": ("detections_per_image", "Detections per image", "YlGnBu"),
 }
 
@@ -40,23 +40,31 @@ def draw_night_map(night: pl.DataFrame, *, title: str = "", colour: str = "match
     """
     if night.is_empty():
         raise NothingToDrawError("the night has no image with a place on the sky")
+    from matplotlib import colormaps
     from matplotlib.collections import PolyCollection
 
-    column, label, cmap = _COLOURS[colour]
+    column, label, name = _COLOURS[colour]
+    cmap = colormaps[name].with_extremes(bad="#c4ccd4")
     ra, dec = night["ra"].to_numpy(), night["dec"].to_numpy()
     values = night[column].cast(pl.Float64).fill_null(float("nan")).to_numpy()
     projection = _projection(ra, dec)
-    shapes = projection.polygons(corners(ra, dec, HALF_WIDTH_DEG, HALF_HEIGHT_DEG))
+    angle = night["axis2_angle"].cast(pl.Float64).fill_null(0.0).to_numpy()
+    shapes = projection.polygons(corners(ra, dec, HALF_WIDTH_DEG, HALF_HEIGHT_DEG, angle))
     with style():
         figure = new_figure(*((7.5, 6.5) if projection.zoomed else (10, 5.6)))
         axes = figure.add_subplot()
         _graticule(axes, projection)
         quadrants = PolyCollection(
-            list(shapes), array=values, cmap=cmap, edgecolor="white", linewidth=0.4, zorder=3
+            shapes,
+            array=values,
+            cmap=cmap,
+            edgecolor="white",
+            # On the whole sky a quadrant is a few pixels: an edge would hide it.
+            linewidth=0.4 if projection.zoomed else 0.0,
+            zorder=3,
         )
-        quadrants.get_cmap().set_bad("#c4ccd4")
         if colour == "matched":
-            quadrants.set_clim(0.0, 1.0)
+            quadrants.set_clim(_lower_end(values), 1.0)
         axes.add_collection(quadrants)
         bar = figure.colorbar(quadrants, ax=axes, shrink=0.75, aspect=28, pad=0.02)
         bar.set_label(label)
@@ -82,6 +90,12 @@ def _projection(ra: NDArray[np.float64], dec: NDArray[np.float64]) -> Projection
         return all_sky()
     centre_ra = float(np.degrees(np.arctan2(mean[1], mean[0])) % 360)
     return zoomed(centre_ra, float(np.degrees(np.arcsin(mean[2]))), ra, dec)
+
+
+def _lower_end(fractions: NDArray[np.float64]) -> float:
+    """Where the scale of fractions begins: the tenth below the smallest, 0.9 at most."""
+    finite = fractions[np.isfinite(fractions)]
+    return min(float(np.floor(finite.min() * 10) / 10), 0.9) if finite.size else 0.0
 
 
 def _graticule(axes: Axes, projection: Projection) -> None:

@@ -43,8 +43,10 @@ def draw_lightcurve(curve: pl.DataFrame, title: str = "") -> Figure:
         _scatter(axes, points, points["hmjd"].to_numpy(), repeat=1)
         axes.set_xlabel("HMJD (UTC, mid-exposure) [d]")
         axes.ticklabel_format(axis="x", useOffset=False, style="plain")
-        axes.margins(x=0.03)
-        _date_axis(axes, points["hmjd"].to_numpy())
+        hmjd = points["hmjd"].to_numpy()
+        pad = max(0.03 * float(np.ptp(hmjd)), 0.02)
+        axes.set_xlim(hmjd.min() - pad, hmjd.max() + pad)
+        _date_axis(axes, span_days=float(np.ptp(hmjd)))
         _finish(axes, points, title)
     return figure
 
@@ -108,12 +110,13 @@ def _scatter(axes: Axes, points: pl.DataFrame, x: NDArray[np.float64], repeat: i
             at = (filters == code) & (bad == hollow)
             if not at.any():
                 continue
-            label = f"{code}, {at.sum():,}" + (" flagged" if hollow else "")
+            # Filters are named by their clean points; what is hollow is told once for all.
+            label = "" if hollow else f"{code}, {at.sum():,}"
             axes.errorbar(
                 np.concatenate([x[at] + k for k in range(repeat)]),
                 np.tile(mag[at], repeat),
                 np.tile(magerr[at], repeat),
-                label=label,
+                label=label or None,
                 fmt="o",
                 markersize=size,
                 color=colour,
@@ -136,18 +139,31 @@ def _finish(axes: Axes, points: pl.DataFrame, title: str) -> None:
     axes.set_ylim(high + pad, low - pad)  # bright is up
     axes.set_ylabel("Magnitude [mag]")
     axes.set_title(title)
-    hidden = int(((points["mag"] > high + pad) | (points["mag"] < low - pad)).sum())
-    legend: dict[str, Any] = {"title": f"{hidden} flagged beyond the scale"} if hidden else {}
-    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), alignment="left", **legend)
+    flagged = points.height - clean.height
+    hidden = points.filter((pl.col("mag") > high + pad) | (pl.col("mag") < low - pad)).height
+    if flagged:
+        beyond = f"\n({hidden:,} off the scale)" if hidden else ""
+        axes.errorbar(
+            [], [], fmt="o", markersize=5, markerfacecolor="white", markeredgecolor=_OTHER,
+            label=f"flagged, {flagged:,}{beyond}",
+        )  # fmt: skip
+    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), handletextpad=0.2, borderaxespad=0)
 
 
-def _date_axis(axes: Axes, hmjd: NDArray[np.float64]) -> None:
+def _date_axis(axes: Axes, span_days: float) -> None:
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
     top = axes.secondary_xaxis("top", functions=(_days_of_1970, _hmjd))
     locator = AutoDateLocator(minticks=3, maxticks=8)  # type: ignore[no-untyped-call]
     top.xaxis.set_major_locator(locator)
-    formatter = ConciseDateFormatter(locator, show_offset=False)  # type: ignore[no-untyped-call]
+    formatter = ConciseDateFormatter(  # type: ignore[no-untyped-call]
+        locator,
+        # Over a year and more the labels themselves name the years.
+        show_offset=span_days < 300,
+        formats=["%Y", "%b", "%-d %b", "%H:%M", "%H:%M", "%S"],
+        zero_formats=["", "%Y", "%b", "%-d %b", "%H:%M", "%H:%M"],
+        offset_formats=["", "%Y", "%Y", "%Y %b %-d", "%Y %b %-d", "%Y %b %-d %H:%M"],
+    )
     top.xaxis.set_major_formatter(formatter)
     top.tick_params(labelsize=9)
 

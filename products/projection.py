@@ -64,7 +64,13 @@ def all_sky(centre_ra_deg: float = 180.0) -> Projection:
         line = _hammer(away, np.full(361, float(parallel)), centre_ra_deg, away)
         sky.parallels.append(line)
         sky.labels.append(
-            (float(line[0, 0]) + 0.05, float(line[0, 1]), f"{parallel:+d}°", "left", "center")
+            (
+                float(line[0, 0]) + 0.05,
+                float(line[0, 1]),
+                f"{parallel:+d}°" if parallel else "0°",
+                "left",
+                "center",
+            )
         )
     east_edge = _hammer(np.full(181, 180.0), dec, centre_ra_deg, np.full(181, 180.0))
     west_edge = _hammer(np.full(181, -180.0), dec, centre_ra_deg, np.full(181, -180.0))
@@ -121,11 +127,23 @@ def _add_meridians(part: Projection, reach: float, reach_deg: float) -> None:
                 part.labels.append(label)
 
 
-def corners(ra_deg: Floats, dec_deg: Floats, half_width: float, half_height: float) -> Floats:
-    """Corners of rectangles on the sky about places: float64 (n, 4, 2), ra and dec, degrees."""
+def corners(
+    ra_deg: Floats,
+    dec_deg: Floats,
+    half_width: float,
+    half_height: float,
+    angle_deg: Floats | float = 0.0,
+) -> Floats:
+    """Corners of rectangles on the sky about places: float64 (n, 4, 2), ra and dec, degrees.
+
+    `angle_deg` is the position angle of their height, north through east.
+    """
     ra, dec = np.radians(ra_deg)[:, None], np.radians(dec_deg)[:, None]
-    xi = np.radians(half_width) * np.array([[-1.0, 1.0, 1.0, -1.0]])
-    eta = np.radians(half_height) * np.array([[-1.0, -1.0, 1.0, 1.0]])
+    angle = np.radians(np.broadcast_to(angle_deg, ra_deg.shape))[:, None]
+    across = np.radians(half_width) * np.array([[-1.0, 1.0, 1.0, -1.0]])
+    along = np.radians(half_height) * np.array([[-1.0, -1.0, 1.0, 1.0]])
+    xi = across * np.cos(angle) + along * np.sin(angle)
+    eta = along * np.cos(angle) - across * np.sin(angle)
     # Gnomonic: a chip's edges are straight.
     below = np.cos(dec) - eta * np.sin(dec)
     corner_ra = ra + np.arctan2(xi, below)

@@ -34,6 +34,14 @@ DERIVED: dict[str, Column] = {
             "meta.number",
             "Rows in detections, mean over the images",
         ),
+        Column(
+            "axis2_angle",
+            "float64",
+            "deg",
+            "pos.posAng",
+            "Position angle of the second pixel axis, north through east",
+            null="the image has no WCS",
+        ),
         Column("table_name", "string", "", "meta.id", "Name of the table"),
         Column("n_rows", "int64", "", "meta.number", "Rows"),
     )

@@ -4,10 +4,11 @@
 --   $night (DATE) night
 --
 -- Columns
---   field, ccdid, qid, rcid, ra [deg], dec [deg], n_images, n_bad_images, n_published, n_matched,
---   matched_fraction, detections_per_image
+--   field, ccdid, qid, rcid, ra [deg], dec [deg], axis2_angle [deg], n_images, n_bad_images,
+--   n_published, n_matched, matched_fraction, detections_per_image
 SELECT
     field, ccdid, qid, rcid, arg_min(ra, pid) AS ra, arg_min(dec, pid) AS dec,
+    degrees(atan2(arg_min(cd1_2, pid), arg_min(cd2_2, pid))) AS axis2_angle,
     count(*) AS n_images,
     count(*) FILTER (is_bad) AS n_bad_images,
     sum(n_published)::BIGINT AS n_published,
