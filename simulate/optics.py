@@ -27,6 +27,9 @@ CHANNEL_SEED = 20171101  # the camera is the same in every survey
 
 REFERENCE_CRPIX = 1600.5
 
+J2000_MJD = 51544.5
+PRECESSION_N_ARCSEC = 20.0431  # a year, of the pole (IAU 2006)
+
 
 @dataclass(frozen=True)
 class ImageWcs:
@@ -84,17 +87,40 @@ def offset_position(ra_deg: float, dec_deg: float, east_deg: float, north_deg: f
     return position
 
 
-def field_rotation(ra_deg: float, dec_deg: float, offset_deg: tuple[float, float]) -> float:
-    """Angle, radians, from local north through east to the camera's north, off the boresight."""
+def aim(
+    boresight_deg: tuple[float, float], offset_deg: tuple[float, float], mjd: float
+) -> tuple[Floats, float]:
+    """Where a channel points, and how it is turned there.
+
+    Parameters
+    ----------
+    boresight_deg : (ra, dec) of the camera's centre, ICRS degrees.
+    offset_deg : (east, north) of the channel in the camera, degrees in the tangent plane.
+    mjd : time; the mount turns about the pole of date, whose north is not that of the ICRS.
+
+    Returns
+    -------
+    centre_deg : float64 (2,), (ra, dec) of the channel's centre.
+    rotation : angle there from local north through east to the camera's north, radians.
+    """
+    turn = -_precession_turn(boresight_deg, mjd)
+    sin, cos = np.sin(turn), np.cos(turn)
+    east = cos * offset_deg[0] + sin * offset_deg[1]
+    north = -sin * offset_deg[0] + cos * offset_deg[1]
+    centre = offset_position(*boresight_deg, east, north)
     (ra1, dec1), (ra2, dec2) = np.radians(
-        [
-            offset_position(ra_deg, dec_deg, *offset_deg),
-            offset_position(ra_deg, dec_deg, offset_deg[0], offset_deg[1] + 0.001),
-        ]
+        [centre, offset_position(*boresight_deg, east, north + 0.001)]
     )
-    east = np.cos(dec2) * np.sin(ra2 - ra1)
-    north = np.cos(dec1) * np.sin(dec2) - np.sin(dec1) * np.cos(dec2) * np.cos(ra2 - ra1)
-    return float(np.arctan2(east, north))
+    to_east = np.cos(dec2) * np.sin(ra2 - ra1)
+    to_north = np.cos(dec1) * np.sin(dec2) - np.sin(dec1) * np.cos(dec2) * np.cos(ra2 - ra1)
+    return centre, float(np.arctan2(to_east, to_north)) + turn
+
+
+def _precession_turn(position_deg: tuple[float, float], mjd: float) -> float:
+    """Angle from the north of J2000 to that of date, radians: n t sin(ra) / cos(dec)."""
+    years = (mjd - J2000_MJD) / 365.25
+    ra, dec = np.radians(position_deg)
+    return float(np.radians(PRECESSION_N_ARCSEC / 3600 * years) * np.sin(ra) / np.cos(dec))
 
 
 def science_wcs(
@@ -112,7 +138,7 @@ def science_wcs(
     ----------
     centre_deg : (ra, dec) of the reference pixel, ICRS degrees.
     rcid : readout channel, which sets the distortion and a small turn of the chip.
-    rotation : of the camera against local north, radians (`field_rotation`).
+    rotation : of the camera against local north, radians (`aim`).
     secz, parallactic, approach : see `site.Aspect`.
 
     Returns

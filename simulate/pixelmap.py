@@ -34,7 +34,7 @@ def _solver() -> tuple[Floats, Floats]:
     design = polynomial.polyvander2d(*_unit(pixels), [DEGREE, DEGREE])
     total = np.add.outer(np.arange(DEGREE + 1), np.arange(DEGREE + 1)).ravel()
     design[:, total > DEGREE] = 0  # the inverse then gives those terms nothing
-    solver: Floats = np.linalg.pinv(design)
+    solver: Floats = np.linalg.pinv(design).astype(np.float64)
     return pixels, solver
 
 

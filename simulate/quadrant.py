@@ -12,7 +12,7 @@ from simulate.blends import isolated
 from simulate.geometry import channel_offset_deg
 from simulate.geometry import fields as survey_fields
 from simulate.image import make_image
-from simulate.optics import ImageWcs, field_rotation, offset_position, science_wcs
+from simulate.optics import ImageWcs, aim, science_wcs
 from simulate.pixelmap import PixelMap
 from simulate.pointing import EXPOSURE_S
 from simulate.reference import make_references
@@ -20,11 +20,15 @@ from simulate.site import Aspect, aspects, heliocentric_mjd
 from simulate.sky import Sky, make_sky
 from simulate.task import Outcome, Task
 
+SKY_MJD = 58849.0  # 2020-01-01
+
 
 def observe(task: Task) -> Outcome:
     """Write a quadrant's files and return its truth."""
     plan, rcid = task.plan, task.rcid
-    centre, rotation = _aim(survey_fields()[task.field], rcid)
+    offset = channel_offset_deg(rcid)
+    # One sky and one reference for all years: the turn of the pole by then is a few pixels.
+    centre, rotation = aim(survey_fields()[task.field], offset, SKY_MJD)
     sky = make_sky(plan, task.field, rcid, centre, rotation, task.mjd_range, task.sky_file)
     outcome = Outcome()
     reference_rows = make_references(task, sky, centre, rotation, outcome)
@@ -34,7 +38,7 @@ def observe(task: Task) -> Outcome:
     if not task.exposures:
         return outcome
     starts = np.array([exposure.obsmjd for exposure in task.exposures])
-    aims = [_aim(exposure.boresight_deg, rcid) for exposure in task.exposures]
+    aims = [aim(e.boresight_deg, offset, e.obsmjd) for e in task.exposures]
     centres = np.array([aim[0] for aim in aims])
     aspect = aspects(starts, centres[:, 0], centres[:, 1])
     hmjd = heliocentric_mjd(starts, EXPOSURE_S, sky.ra[sky.varying], sky.dec[sky.varying])
@@ -59,12 +63,6 @@ def observe(task: Task) -> Outcome:
             )  # fmt: skip
             outcome.detections.append(truth.batch(truth.DETECTIONS, columns))
     return outcome
-
-
-def _aim(boresight_deg: tuple[float, float], rcid: int) -> tuple[Floats, float]:
-    """Centre of a channel (ra, dec), degrees, and the camera's rotation there, radians."""
-    offset = channel_offset_deg(rcid)
-    return offset_position(*boresight_deg, *offset), field_rotation(*boresight_deg, offset)
 
 
 def _science_wcs(
