@@ -1,0 +1,85 @@
+import re
+from datetime import date
+from pathlib import Path
+
+import pytest
+from archives import Channel, cluster, nightly
+
+from queries.columns import describe
+from queries.connection import connect
+from queries.errors import UnknownQueryError
+from queries.library import parse, query, query_names
+from store.publication import create_archive
+from store.settings import ArchiveSettings
+from store.snapshot import Snapshot
+
+VALUES = {
+    "BIGINT": 633207400000002,
+    "DOUBLE": 45.0,
+    "DATE": date(2024, 1, 10),
+    "TINYINT[]": [2],
+}
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
+    return nightly(tmp_path_factory.mktemp("a") / "A", *cluster(10, 45), channels=[Channel()])
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
+    return create_archive(tmp_path_factory.mktemp("a") / "A", ArchiveSettings())
+
+
+@pytest.mark.parametrize("name", query_names())
+@pytest.mark.parametrize("archive", ["empty", "small"])
+def test_file_is_what_its_header_says(
+    name: str, archive: str, request: pytest.FixtureRequest
+) -> None:
+    snapshot: Snapshot = request.getfixturevalue(archive)
+    named = query(name)
+    assert named.meaning.endswith(".")
+    body = re.sub(r"--[^\n]*", "", named.sql)
+    assert {p.name for p in named.parameters} == set(re.findall(r"\$(\w+)", body))
+    params = {p.name: VALUES[p.type] for p in named.parameters}
+    with connect(snapshot) as session:
+        answer = session.describe(named.sql, params)
+        session.rows(named.sql, params)
+    assert [column for column, _ in answer] == list(named.columns)
+    known = describe(named.columns)
+    assert {name: column.unit for name, column in known.items()} == named.columns
+
+
+@pytest.mark.parametrize("name", query_names())
+def test_file_is_one_statement_that_pastes(name: str) -> None:
+    text = query(name).sql
+    assert text.endswith(";\n")
+    assert re.sub(r"--[^\n]*", "", text).count(";") == 1
+
+
+def test_types_are_the_same_with_and_without_rows(small: Snapshot, empty: Snapshot) -> None:
+    for name in query_names():
+        named = query(name)
+        params = {p.name: VALUES[p.type] for p in named.parameters}
+        with connect(small) as full, connect(empty) as none:
+            assert full.describe(named.sql, params) == none.describe(named.sql, params)
+
+
+def test_unknown_query_is_told_with_those_there_are() -> None:
+    with pytest.raises(UnknownQueryError, match=r"no query is named nope\. There are: counts, "):
+        query("nope")
+    with pytest.raises(UnknownQueryError):
+        query("../errors")
+
+
+def test_header_that_breaks_the_form_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"parameter '\$x DOUBLE' is not"):
+        parse("q", "-- Meaning.\n--\n-- Parameters\n--   $x DOUBLE\n-- Columns\n--   a\nSELECT 1;")
+    with pytest.raises(ValueError, match="column 'a deg' is not"):
+        parse("q", "-- Meaning.\n-- Columns\n--   a deg\nSELECT 1;")
+
+
+def test_library_is_installed_with_the_package() -> None:
+    import queries
+
+    assert len(list((Path(queries.__file__).parent / "sql").glob("*.sql"))) == len(query_names())
