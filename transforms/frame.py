@@ -30,11 +30,11 @@ def footprint_centre(ra_deg: ArrayLike, dec_deg: ArrayLike) -> tuple[float, floa
 
     Returns
     -------
-    ra, dec : degrees, 0 <= ra < 360; NaN, NaN where no row is finite or the rows have no middle.
+    ra, dec : degrees, 0 <= ra < 360; NaN, NaN where no row is finite.
     """
     ra, dec = columns(ra_deg, dec_deg)
     x, y, z = _median_direction(ra, dec, CENTRE_ROWS)
-    if x == y == z == 0.0 or math.isnan(x):
+    if math.isnan(x):
         return math.nan, math.nan
     # The remainder of a tiny negative angle rounds to 360 itself.
     centre_ra = math.atan2(y, x) / DEGREE % 360.0 % 360.0
@@ -58,9 +58,12 @@ def _median_direction(ra: Floats, dec: Floats, most: int) -> tuple[float, float,
                 )  # fmt: skip
                 found += 1
         if found:
-            return (
-                np.median(xyz[0, :found]), np.median(xyz[1, :found]), np.median(xyz[2, :found]),
-            )  # fmt: skip
+            x, y = np.median(xyz[0, :found]), np.median(xyz[1, :found])
+            z = np.median(xyz[2, :found])
+            if x == 0.0 and y == 0.0 and z == 0.0:
+                # Rows round the whole sky have no middle: any of them will do.
+                return xyz[0, 0], xyz[1, 0], xyz[2, 0]
+            return x, y, z
     return math.nan, math.nan, math.nan
 
 

@@ -14,7 +14,7 @@ from transforms.compile import kernel
 from transforms.errors import TransformError
 from transforms.frame import axes, footprint_centre
 from transforms.patch import BEYOND, NOWHERE, Index, Patch, assign, fill, layout, search
-from transforms.sphere import ARCSEC_PER_RADIAN, LARGEST_DEGREES, Floats, columns
+from transforms.sphere import ARCSEC_PER_RADIAN, Floats, columns
 
 # A patch with a smaller part of the sources than this is not worth its search.
 FEW = 1 / 16
@@ -87,7 +87,7 @@ def _patches(ra: Floats, dec: Floats, chord: float) -> list[Patch]:
     """Cover the sources with patches of 60°: one for an image, some ten for the whole sky."""
     patches: list[Patch] = []
     rows = np.arange(ra.size, dtype=np.int32)
-    centre = _middle(ra, dec)
+    centre = footprint_centre(ra, dec)
     while not math.isnan(centre[0]):
         frame = axes(*centre)
         corner, width, height = layout(ra, dec, frame, chord)
@@ -103,20 +103,8 @@ def _patches(ra: Floats, dec: Floats, chord: float) -> list[Patch]:
                 break
         left = cells == BEYOND if worthwhile else cells != NOWHERE
         ra, dec, rows = ra[left], dec[left], rows[left]
-        centre = _middle(ra, dec) if worthwhile else (float(ra[0]), float(dec[0]))
+        centre = footprint_centre(ra, dec) if worthwhile else (float(ra[0]), float(dec[0]))
     return patches
-
-
-def _middle(ra: Floats, dec: Floats) -> tuple[float, float]:
-    """The middle of the sources, or one of them where they have none; NaN if there is no source."""
-    centre = footprint_centre(ra, dec)
-    if math.isnan(centre[0]):
-        directions = np.flatnonzero(
-            (np.abs(ra) < LARGEST_DEGREES) & (np.abs(dec) < LARGEST_DEGREES)
-        )
-        if directions.size:
-            return float(ra[directions[0]]), float(dec[directions[0]])
-    return centre
 
 
 @kernel

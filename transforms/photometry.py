@@ -12,8 +12,8 @@ from transforms.sphere import Floats
 
 Flags = NDArray[np.uint16]
 
-# `flags` of a source on or near the edge, and its value in ZTF's light curves.
-EDGE_FLAG, EDGE = -1, 65535
+# What `flags` of −1, on or near the edge, is in ZTF's light curves.
+EDGE = 65535
 # Set in `catflags` of every row of an image judged bad.
 BAD_IMAGE = 32768
 
@@ -117,10 +117,11 @@ def catflags(flags: ArrayLike | None, n: int, *, is_bad: bool) -> Flags:
     -------
     uint16 (n,): 65535 at an edge, else the mask bits, with 32768 set on every row of a bad image.
     Without flags all rows are 0, or 32768 if the image is bad: the caller makes the first null.
+    A negative flag other than −1 means nothing; its row is flagged like an edge.
 
     Raises
     ------
-    TransformError : flags are not n integers, or one is neither −1 nor a set of the 15 mask bits.
+    TransformError : flags are not n integers of 16 bits.
     """
     image_bit = np.uint16(BAD_IMAGE if is_bad else 0)
     if flags is None:
@@ -128,10 +129,9 @@ def catflags(flags: ArrayLike | None, n: int, *, is_bad: bool) -> Flags:
     values = np.asarray(flags)
     if values.shape != (n,) or values.dtype.kind not in "iu":
         raise TransformError(f"{n} integer flags are needed, got {values.dtype} {values.shape}")
-    if n and not EDGE_FLAG <= int(values.min()) <= int(values.max()) < BAD_IMAGE:
-        raise TransformError(f"flags from {values.min()} to {values.max()}: not −1 or mask bits")
-    # −1 as two's complement is 65535 already.
-    return values.astype(np.int16).view(np.uint16) | image_bit
+    if n and int(values.max()) >= BAD_IMAGE:
+        raise TransformError(f"flags up to {values.max()}: the mask has 15 bits")
+    return np.where(values < 0, np.uint16(EDGE), values.astype(np.uint16)) | image_bit
 
 
 def judge_image(infobits: int | None) -> tuple[bool, str | None]:

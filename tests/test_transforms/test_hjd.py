@@ -177,6 +177,11 @@ def test_centre_is_inside_the_footprint_whatever_the_number_of_rows(n):
     assert centre.separation(SkyCoord(0, 60, unit="deg")).deg < 0.65
 
 
+def test_rows_without_a_middle_still_have_a_centre():
+    assert np.isfinite(footprint_centre([math.nan, 0, 180], [0, 0, 0])).all()
+    assert np.isfinite(footprint_centre([0, 0], [90, -90])).all()
+
+
 @given(
     ra=st.floats(0, 360, exclude_max=True),
     dec=st.floats(-90, 90),

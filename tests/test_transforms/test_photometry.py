@@ -82,7 +82,12 @@ def test_the_image_bit_is_on_every_row_of_a_bad_image_and_else_only_at_edges(fla
         assert value & 32767 == flag & 32767
 
 
-@pytest.mark.parametrize("flags", [np.array([-2]), np.array([40000]), np.array([0.0])])
+def test_flag_that_means_nothing_harms_only_its_row():
+    flags = np.array([0, -2, -32768, 3], dtype=np.int16)
+    assert catflags(flags, 4, is_bad=False).tolist() == [0, 65535, 65535, 3]
+
+
+@pytest.mark.parametrize("flags", [np.array([40000]), np.array([0.0])])
 def test_flags_that_are_none_are_refused(flags):
     with pytest.raises(TransformError, match="flags"):
         catflags(flags, 1, is_bad=False)
