@@ -12,7 +12,7 @@ from simulate.geometry import fields as survey_fields
 from simulate.identity import CHANNELS, FILTER_CODES
 
 FIRST_NIGHT = date(2017, 10, 1)  # first light of the camera
-LAST_NIGHT = date(2049, 12, 31)
+LAST_NIGHT = date(2027, 12, 31)  # ERFA doubts the leap seconds of later years
 
 
 @dataclass(frozen=True)

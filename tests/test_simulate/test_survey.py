@@ -19,6 +19,7 @@ from simulate import (
     SurveySummary,
     UnwritableTargetError,
     simulate_survey,
+    variables,
 )
 from simulate.blends import merge
 from simulate.neighbours import pairs_within
@@ -234,6 +235,42 @@ def test_impossible_plans_are_refused_when_made(changes: dict[str, object], mess
 def test_field_that_never_rises_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PlanError, match="field 1 does not rise"):
         simulate_survey(tmp_path, small_plan(fields=(1,)), workers=1)
+
+
+def test_fields_at_ra_zero_and_at_the_pole_are_whole(tmp_path: Path) -> None:
+    plan = small_plan(
+        nights=(date(2024, 10, 10),), fields=(648, 878), channels=(28, 35), sources_per_quadrant=300
+    )
+    survey = simulate_survey(tmp_path, plan, workers=1)
+    assert survey.n_rows > 4 * 60
+    rows = joined(survey)
+    assert rows["ra"].is_between(0, 360, closed="left").all()
+    known = rows.filter(pl.col("isolated"))
+    east = (known["ra"] - known["ra_true"] + 180) % 360 - 180
+    east = east.to_numpy() * np.cos(np.radians(known["dec"].to_numpy()))
+    assert np.abs(east).max() * 3600 < 2
+    # The sky reaches every corner of the chip.
+    for path in survey.directory.glob("sci/*/*/*/*_psfcat.fits"):
+        table = fits.getdata(path)
+        assert min(table["xpos"].min(), table["ypos"].min()) < 150
+        assert min(table["xpos"].max(), table["ypos"].max()) > 2920
+
+
+def test_light_curves_have_their_shapes() -> None:
+    cycles = np.linspace(0, 1, 1001)
+    rr = variables.rr_lyrae(cycles)
+    assert np.ptp(rr) == pytest.approx(1, abs=1e-3)
+    assert rr[0] == pytest.approx(-0.5, abs=1e-3)
+    assert cycles[np.argmax(rr)] > 0.7  # a slow fall, a steep rise
+    eclipse = variables.eclipsing(cycles)
+    assert eclipse[0] == pytest.approx(1)
+    assert eclipse[500] == pytest.approx(0.4)
+    assert np.median(eclipse) == pytest.approx(0, abs=0.02)
+    burst = variables.eruptive(np.linspace(-20, 20, 4001), np.full(4001, 40.0))
+    assert burst.min() == -1
+    assert burst[0] == pytest.approx(0, abs=0.01)
+    flare = variables.transient(np.array([-100.0, 0.0, 25.0]))
+    np.testing.assert_allclose(flare, [40, 0, 1.0857], atol=1e-3)
 
 
 def test_too_many_exposures_are_refused(tmp_path: Path) -> None:
