@@ -27,7 +27,7 @@ class SurveyPlan:
     filters : 1 = g, 2 = r, 3 = i.
     exposures_per_night : visits of each field in each filter on each night.
     sources_per_quadrant : true sources brighter than r = 22.5 mag on one quadrant. A reference
-        catalogue holds about 1.2 times as many, one image about 0.4 times.
+        catalogue holds about 1.1 times as many, one image about 0.35 times.
     seed : the same seed gives the same bytes, whatever the number of workers.
     sky : a real reference PSF catalogue (refpsfcat); its sources become the true sources of its
         own field and channel, and its file is the reference of its filter.
