@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ingest.filenames import FILTERCODES
+from transforms.identifiers import FILTERCODES
+from transforms.identifiers import pid as pid_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class ImageFacts(ChannelFacts):
     @property
     def pid(self) -> int:
         """Image id, expid·1e4 + rcid·100 + 15."""
-        return self.expid * 10_000 + self.rcid * 100 + 15
+        return pid_of(self.expid, self.rcid)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Literal
 
 from ingest.errors import NothingToIngestError
+from transforms.identifiers import FILTERCODES
 
 Kind = Literal["psfcat", "refpsfcat"]
 
-FILTERCODES = {1: "zg", 2: "zr", 3: "zi"}
 FILTER_IDS = {code: fid for fid, code in FILTERCODES.items()}
 _CHANNEL = r"(?P<field>\d{6})_(?P<filtercode>z[gri])_c(?P<ccdid>0[1-9]|1[0-6])"
 _NAMES: dict[Kind, re.Pattern[str]] = {
@@ -29,7 +29,7 @@ _NAMES: dict[Kind, re.Pattern[str]] = {
 
 
 def rcid_of(ccdid: int, qid: int) -> int:
-    """Readout channel, 0–63, of a quadrant 1–4 of a CCD 1–16."""
+    """Readout channel of a quadrant of a CCD; of numbers that name none, a number out of range."""
     return 4 * (ccdid - 1) + qid - 1
 
 

@@ -29,6 +29,7 @@ from transforms.photometry import (
     colour_correction,
     judge_image,
 )
+from transforms.tangent import QUADRANT_CENTRE_PIX, sky_position
 
 NSIDE = 2**HEALPIX_ORDER
 Columns = dict[str, NDArray[Any]]
@@ -40,6 +41,8 @@ _FROM_FACTS = (
     "seeing", "limitmag", "saturate", "infobits", "crval1", "crval2", "crpix1", "crpix2",
     "cd1_1", "cd1_2", "cd2_1", "cd2_2", "wcs_cards", "metadata_from",
 )  # fmt: skip
+
+_WCS = ("crpix1", "crpix2", "crval1", "crval2", "cd1_1", "cd1_2", "cd2_1", "cd2_2")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,7 @@ def image_rows(
     ra, dec = cat["ra"], cat["dec"]
     n = len(ra)
 
-    centre = footprint_centre(ra, dec)
+    centre = footprint_centre(ra, dec)  # NaN, NaN if no row is left
     fit = None
     if hjd_method == "fit" and n:
         fit = fit_light_travel_time(*centre, QUADRANT_HALF_WIDTH_DEG, observer.earth_heliocentric_s)
@@ -120,12 +123,13 @@ def image_rows(
     }
     n_matched = int(np.count_nonzero(oid >= 0))
     record = {name: getattr(facts, name) for name in _FROM_FACTS}
+    ra_centre, dec_centre = _image_centre(facts) or (centre if n else (None, None))
     record |= {
         "pid": planned.pid,
         "filtercode": FILTERCODES[facts.fid],
-        "ra": centre[0],
-        "dec": centre[1],
-        "secz": float(secz_at([centre[0]], [centre[1]], observer.apparent)[0]),
+        "ra": ra_centre,
+        "dec": dec_centre,
+        "secz": None if ra_centre is None else _secz(ra_centre, dec_centre, observer),
         "is_bad": is_bad,
         "bad_reason": bad_reason,
         "match_radius_arcsec": radius_arcsec,
@@ -198,6 +202,21 @@ def _matched(
         "reference_checksum": reference.checksum,
     }
     return oid, separation, rank, colour_term, record
+
+
+def _secz(ra: float, dec: float, observer: Observer) -> float | None:
+    value = float(secz_at([ra], [dec], observer.apparent)[0])
+    return None if math.isnan(value) else value
+
+
+def _image_centre(facts: ImageFacts) -> tuple[float, float] | None:
+    """The middle of the chip on the sky; None without a WCS."""
+    values = [getattr(facts, name) for name in _WCS]
+    if any(value is None for value in values):
+        return None
+    crpix1, crpix2, crval1, crval2, cd1_1, cd1_2, cd2_1, cd2_2 = values
+    cd = ((cd1_1, cd1_2), (cd2_1, cd2_2))
+    return sky_position(QUADRANT_CENTRE_PIX, (crpix1, crpix2), (crval1, crval2), cd)
 
 
 def is_g_minus_r(pcolor: str | None) -> bool:

@@ -7,7 +7,6 @@ it is must be known, and no source may contradict another.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -24,7 +23,7 @@ from ingest.errors import (
     UnknownFilter,
 )
 from ingest.facts import ChannelFacts, ImageFacts, ReferenceFacts
-from ingest.filenames import FILTERCODES, parse_name, rcid_of
+from ingest.filenames import parse_name, rcid_of
 from ingest.keywords import (
     WCS_NUMBERS,
     Facts,
@@ -35,6 +34,9 @@ from ingest.keywords import (
     real,
 )
 from ingest.metadata_table import MetadataTable
+from transforms.identifiers import FILTERCODES
+from transforms.identifiers import expid as expid_of
+from transforms.identifiers import rfid as rfid_of
 
 __all__ = [
     "ImageFacts",
@@ -48,7 +50,6 @@ SIDECARS = ("_sciimg.hdr", "_sciimg.fits", "_sciimg.fits.fz")
 IDENTITY = ("field", "fid", "ccdid", "qid", "rcid", "expid")
 LIMITS = {"field": (0, 32_767), "ccdid": (1, 16), "qid": (1, 4), "rcid": (0, 63)}
 SAME_START_DAYS = 1 / 86_400  # sources that round OBSMJD still agree to a second
-EXPID_MJD_0 = 57_754  # EXPID counts 1e-5 days from here (measured on every real header)
 
 # Source as `metadata_from` names it: as a message does.
 SOURCES = {
@@ -83,7 +84,7 @@ def gather_image_facts(
         sources["table"] = _of_table(table, {**sources, "filename": name}, path)
     sources["filename"] = name
     facts = _agreed(path, sources, ImageFacts)
-    facts.setdefault("expid", math.floor((facts["obsmjd"] - EXPID_MJD_0) * 1e5))
+    facts.setdefault("expid", expid_of(facts["obsmjd"]))
     return ImageFacts(**_chosen(facts, ImageFacts))
 
 
@@ -93,7 +94,7 @@ def gather_reference_facts(path: Path, header: Header) -> ReferenceFacts:
     sources = {"header": facts_of_header(header), "filename": _of_name(path)}
     facts = _agreed(path, sources, ReferenceFacts)
     field, fid, rcid = facts["field"], facts["fid"], facts["rcid"]
-    facts.setdefault("rfid", field * 1_000_000 + 120_000 + fid * 100 + rcid)
+    facts.setdefault("rfid", rfid_of(field, fid, rcid))
     return ReferenceFacts(**_chosen(facts, ReferenceFacts))
 
 
@@ -150,7 +151,7 @@ def _of_table(table: MetadataTable, sources: Sources, path: Path) -> Facts:
     _complete_channel(path, "header", known)
     expid = known.get("expid")
     if expid is None and "obsmjd" in known:
-        expid = math.floor((known["obsmjd"] - EXPID_MJD_0) * 1e5)
+        expid = expid_of(known["obsmjd"])
     if "rcid" not in known:
         return {}
     row = table.find(known["rcid"], filefracday=known.get("filefracday"), expid=expid)

@@ -154,10 +154,10 @@ IMAGES = Table(
         PID, EXPID, NIGHT, FIELD, FID, FILTERCODE, CCDID, QID, RCID, OBSMJD, EXPTIME, PROGRAMID,
         C("filefracday", "int64", "", "meta.id", "yyyymmdd and fraction of the day of the file "
           "name; up to 118 s from obsmjd, so never a time", null="the file name gives none"),
-        C("ra", "float64", "deg", "pos.eq.ra", "Right ascension of the image's centre, ICRS",
-          null="the catalogue has no row with coordinates"),
-        C("dec", "float64", "deg", "pos.eq.dec", "Declination of the image's centre, ICRS",
-          null="the catalogue has no row with coordinates"),
+        C("ra", "float64", "deg", "pos.eq.ra", "Right ascension of the image's centre, ICRS: by "
+          "its WCS, else the middle of its rows", null="no WCS, and no row with coordinates"),
+        C("dec", "float64", "deg", "pos.eq.dec", "Declination of the image's centre, ICRS: by "
+          "its WCS, else the middle of its rows", null="no WCS, and no row with coordinates"),
         AIRMASS,
         C("secz", "float64", "", "obs.airmass", "Recomputed airmass of the image's centre",
           null="below the horizon"),

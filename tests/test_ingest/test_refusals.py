@@ -211,3 +211,13 @@ def test_an_older_image_stays_when_its_replacement_is_refused(root, raw):
     report = ingest(root, [raw])
     assert [refusal.code for refusal in report.refusals] == ["truncated"]
     assert n_rows(root) == 20
+
+
+def test_an_image_whose_rows_are_all_refused_is_published_without_rows(root, tmp_path):
+    write_psfcat(tmp_path / "raw", np.full(4, np.nan), np.zeros(4))
+    report = ingest(root, [tmp_path / "raw"])
+    assert [refusal.code for refusal in report.refusals] == ["bad_coordinates"]
+    image = pl.read_parquet(open_snapshot(root).files("images")).row(0, named=True)
+    assert (image["n_read"], image["n_published"], image["n_refused"]) == (4, 0, 4)
+    assert image["ra"] is None
+    assert verify(root) == []
