@@ -129,7 +129,9 @@ def image_rows(
         "filtercode": FILTERCODES[facts.fid],
         "ra": ra_centre,
         "dec": dec_centre,
-        "secz": None if ra_centre is None else _secz(ra_centre, dec_centre, observer),
+        "secz": None
+        if ra_centre is None or dec_centre is None
+        else _secz(ra_centre, dec_centre, observer),
         "is_bad": is_bad,
         "bad_reason": bad_reason,
         "match_radius_arcsec": radius_arcsec,

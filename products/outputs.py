@@ -8,6 +8,8 @@ from pathlib import Path
 
 from products.errors import UnwritableOutputError
 
+_PIECE_BYTES = 65_536
+
 
 def write_output(data: bytes, out: Path | None) -> None:
     """Write `data` to the file `out`, which appears whole; None is standard output.
@@ -18,8 +20,10 @@ def write_output(data: bytes, out: Path | None) -> None:
     """
     if out is None:
         sys.stdout.flush()
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
+        # In pieces: a reader that goes away is noticed at the next one.
+        for start in range(0, len(data), _PIECE_BYTES):
+            sys.stdout.buffer.write(data[start : start + _PIECE_BYTES])
+            sys.stdout.buffer.flush()
         return
     try:
         if out.exists() and not out.is_file():  # /dev/stdout, a named pipe

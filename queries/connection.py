@@ -138,6 +138,13 @@ class Session:
         """DuckDB's errors as ours: one line, and what to do."""
         try:
             yield
+        except duckdb.InterruptException:
+            raise KeyboardInterrupt from None
+        except RuntimeError as error:
+            # Ctrl-C while an Arrow stream is read.
+            if "interrupted" not in str(error).lower():
+                raise
+            raise KeyboardInterrupt from None
         except duckdb.OutOfMemoryException as error:
             scratch = self.snapshot.layout.scratch
             raise OutOfMemoryError(scratch, self.spill_folder is not None) from error

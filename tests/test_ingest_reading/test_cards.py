@@ -65,8 +65,13 @@ def test_what_astropy_writes_is_read_back_as_astropy_reads_it(values):
     for key, value in values.items():
         header[key] = value
     text = header.tostring()
-    theirs = values_by_astropy(fits.Header.fromstring(text))
-    assert exactly(parse_cards(text.encode("ascii"))) == exactly(theirs)
+    expected = values_by_astropy(fits.Header.fromstring(text)) | {
+        # astropy writes '/ as FITS says, but takes its slash for a comment when reading.
+        key.upper(): value.rstrip()
+        for key, value in values.items()
+        if isinstance(value, str) and "'/" in value
+    }
+    assert exactly(parse_cards(text.encode("ascii"))) == exactly(expected)
 
 
 @given(st.binary(max_size=800))
