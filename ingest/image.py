@@ -8,16 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import healpy
 import numpy as np
 from numpy.typing import NDArray
 
+from ingest.healpix import healpix_29
 from ingest.metadata import ImageFacts
 from ingest.plan import PlannedImage
 from ingest.psfcat import PsfCatalogue, coordinate_fault
 from ingest.reference_shelf import ReferenceShelf
 from ingest.report import Refusal
-from store.layout import HEALPIX_ORDER
 from transforms.hjd import QUADRANT_HALF_WIDTH_DEG, fit_light_travel_time, footprint_centre
 from transforms.identifiers import FILTERCODES
 from transforms.image import heliocentric_and_airmass, heliocentric_mjd
@@ -31,7 +30,6 @@ from transforms.photometry import (
 )
 from transforms.tangent import QUADRANT_CENTRE_PIX, sky_position
 
-NSIDE = 2**HEALPIX_ORDER
 Columns = dict[str, NDArray[Any]]
 
 # What ImageFacts and the images table call by the same name.
@@ -101,7 +99,7 @@ def image_rows(
     flags = cat.get("flags")
     missing = np.full(n, np.nan, dtype=np.float32)
     columns: Columns = {
-        "_healpix_29": healpy.ang2pix(NSIDE, ra, dec, nest=True, lonlat=True),
+        "_healpix_29": healpix_29(ra, dec),
         "oid": oid,
         "sourceid": cat["sourceid"],
         "ra": ra,

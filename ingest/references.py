@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import healpy
 import numpy as np
 import polars as pl
 import pyarrow as pa
@@ -16,7 +15,7 @@ import pyarrow as pa
 from ingest.errors import DuplicateImage, RefusedInput
 from ingest.executor import Executor
 from ingest.filenames import find_catalogues
-from ingest.image import NSIDE
+from ingest.healpix import healpix_29
 from ingest.metadata import ReferenceFacts, gather_reference_facts
 from ingest.plan import refusal_of
 from ingest.psfcat import Column, coordinate_fault, read_header, read_psfcat
@@ -209,7 +208,7 @@ def _sorted_rows(columns: dict[str, Column], facts: ReferenceFacts) -> pa.Table:
     flags = columns.get("flags")
     missing = np.full(n, np.nan, dtype=np.float32)
     values: dict[str, Any] = {
-        "_healpix_29": healpy.ang2pix(NSIDE, columns["ra"], columns["dec"], nest=True, lonlat=True),
+        "_healpix_29": healpix_29(columns["ra"], columns["dec"]),
         "oid": oid(facts.field, facts.fid, facts.ccdid, facts.qid, columns["sourceid"]),
         "rfid": np.full(n, facts.rfid),
         **{

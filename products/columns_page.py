@@ -1,0 +1,47 @@
+"""The column contract as a page: `docs/columns.md`.
+
+    python -m products.columns_page > docs/columns.md
+"""
+
+from __future__ import annotations
+
+from store.columns import Table
+from store.contract import TABLES
+from store.layout import SPATIAL_TABLES
+
+INTRODUCTION = """# Tables and columns
+
+Every table of an archive, as SQL, Parquet, Python and every export know it. This page is made
+from the column contract (`store/contract.py`) by `python -m products.columns_page`; the same
+contract gives each Parquet file its schema, units, UCDs and encodings.
+
+*Null* says what a missing value means; *kept* how precisely a value is kept, and by which
+encoding on disk.
+"""
+
+
+def columns_page() -> str:
+    """The page, Markdown."""
+    return "\n".join([INTRODUCTION, *(_section(table) for table in TABLES.values())])
+
+
+def _section(table: Table) -> str:
+    kind = "A HATS catalogue, cut by HEALPix pixel. " if table.name in SPATIAL_TABLES else ""
+    lines = [
+        f"## {table.name}",
+        "",
+        f"{table.description}. {kind}Sorted by {', '.join(f'`{name}`' for name in table.sort)}.",
+        "",
+        "| column | type | unit | meaning | null | kept | UCD |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| `{c.name}` | {c.dtype} | {c.unit or '–'} | {c.description} | {c.null} "
+        f"| {c.precision}; {c.encoding} | {c.ucd} |"
+        for c in table.columns
+    ]
+    return "\n".join([*lines, ""])
+
+
+if __name__ == "__main__":
+    print(columns_page(), end="")
