@@ -41,7 +41,7 @@ FULL = SurveyPlan(
     fields=(655,),
     exposures_per_night=3,
     sources_per_quadrant=1000,
-    bad_fraction=0.05,
+    bad_fraction=0.1,
 )
 SMALL = SurveyPlan(
     nights=NIGHTS, fields=(655,), channels=(27,), exposures_per_night=3, sources_per_quadrant=400

@@ -20,6 +20,7 @@ import duckdb
 
 from queries.errors import OutOfMemoryError, QueryError
 from queries.frames import to_frame
+from queries.interrupt import interruptible
 from queries.statements import check_question, names_of
 from queries.views import select_files, select_table
 from store.contract import TABLES
@@ -90,14 +91,14 @@ class Session:
         QueryError : DuckDB refuses it; in DuckDB's words, on one line.
         """
         with self._plain_errors():
-            return to_frame(self._ask(statement, params))
+            return interruptible(self.connection, lambda: to_frame(self._ask(statement, params)))
 
     def rows(
         self, statement: str, params: Mapping[str, Any] | None = None
     ) -> list[tuple[Any, ...]]:
         """The same as plain tuples; spares polars."""
         with self._plain_errors():
-            return self._ask(statement, params).fetchall()
+            return interruptible(self.connection, lambda: self._ask(statement, params).fetchall())
 
     def describe(
         self, statement: str, params: Mapping[str, Any] | None = None
@@ -138,13 +139,6 @@ class Session:
         """DuckDB's errors as ours: one line, and what to do."""
         try:
             yield
-        except duckdb.InterruptException:
-            raise KeyboardInterrupt from None
-        except RuntimeError as error:
-            # Ctrl-C while an Arrow stream is read.
-            if "interrupted" not in str(error).lower():
-                raise
-            raise KeyboardInterrupt from None
         except duckdb.OutOfMemoryException as error:
             scratch = self.snapshot.layout.scratch
             raise OutOfMemoryError(scratch, self.spill_folder is not None) from error

@@ -1,0 +1,109 @@
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+
+import pytest
+from archives import Channel, cluster, nightly
+
+from nightlake import Archive
+from queries.errors import UnknownObjectError
+from store.errors import ArchiveExistsError, NotAnArchiveError
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("a") / "A"
+    nightly(path, *cluster(10, 45), channels=[Channel(), Channel(fid=1)])
+    return path
+
+
+def test_archive_answers_sql_with_values(root: Path) -> None:
+    with Archive(root) as archive:
+        frame = archive.sql(
+            "SELECT count(*) AS n FROM images WHERE night = $n", n=date(2024, 1, 10)
+        )
+        assert frame["n"].to_list() == [2]
+        assert archive.sql("SELECT 1 AS a")["a"].to_list() == [1]
+
+
+def test_archive_gives_light_curves(root: Path) -> None:
+    oid = int(Channel().oids(3)[2])
+    with Archive(root) as archive:
+        curve = archive.lightcurve(oid)
+        assert curve.height == 2
+        assert archive.lightcurve(oid=oid, filters=["zg"]).is_empty()
+        assert archive.lightcurve(oid=oid, filters=["zr"]).equals(curve)
+        assert archive.lightcurve(cone=(10, 45, 300)).height == 48
+        assert archive.lightcurve(cone=(10, 45, 300), filters=["zg"]).height == 24
+        with pytest.raises(UnknownObjectError):
+            archive.lightcurve(5)
+        with pytest.raises(ValueError, match="either oid or cone"):
+            archive.lightcurve()
+
+
+def test_archive_tells_nights_refusals_and_faults(root: Path) -> None:
+    with Archive(root) as archive:
+        assert archive.nights()["night"].to_list() == [date(2024, 1, 10), date(2024, 1, 11)]
+        assert archive.refusals()["code"].to_list() == ["truncated"]
+        assert archive.verify() == []
+
+
+def test_created_archive_is_empty_and_asked_at_once(tmp_path: Path) -> None:
+    with Archive.create(tmp_path / "A", name="mine", partition_order=4) as archive:
+        assert archive.nights().is_empty()
+        assert archive.lightcurve(cone=(1, 2, 3)).is_empty()
+        assert archive.snapshot.partition_order == 4
+    with pytest.raises(ArchiveExistsError, match="is a Nightlake archive already"):
+        Archive.create(tmp_path / "A")
+    with pytest.raises(ValueError, match="partition order must be"):
+        Archive.create(tmp_path / "B", partition_order=99)
+
+
+def test_folder_without_archive_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(NotAnArchiveError, match="nightlake init"):
+        Archive(tmp_path)
+
+
+def test_archive_outlives_a_change_of_folder(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(root.parent)
+    archive = Archive("A")
+    monkeypatch.chdir("/")
+    assert archive.nights().height == 2
+    archive.close()
+
+
+HEAVY = "astropy healpy numba matplotlib pyarrow pandas"
+ASK = """
+import sys
+from nightlake.cli import run
+code = run(sys.argv[1:])
+found = [name for name in {heavy!r}.split() if name in sys.modules]
+sys.exit(f"imported {{found}}" if found else code)
+"""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["sql", "{root}", "select count(*) from detections"],
+        ["lightcurve", "{root}", "--oid", "633207400000002"],
+        ["lightcurve", "{root}", "--cone", "10", "45", "5", "--format", "csv"],
+        ["nights", "{root}"],
+        ["refusals", "{root}"],
+    ],
+)
+def test_questions_import_nothing_heavy(root: Path, words: list[str]) -> None:
+    done = _python(ASK.format(heavy=HEAVY), *(word.format(root=root) for word in words))
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("words", [["--help"], ["lightcurve", "--help"], ["ingest", "--help"]])
+def test_help_imports_next_to_nothing(words: list[str]) -> None:
+    done = _python(ASK.format(heavy=f"{HEAVY} duckdb polars numpy rich"), *words)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def _python(script: str, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", script, *words]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
