@@ -1,0 +1,101 @@
+"""Every command and code block of README and docs runs, after the demo that they speak of."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from documents import PAGES, REPO, blocks
+
+from ingest import errors
+from nightlake.cli_page import cli_page
+from products.columns_page import columns_page
+
+BIN = Path(sys.executable).parent
+# What the tests themselves run in, or that is the gate.
+MAKE = {"make demo", "make test", "make check"}
+LANGUAGES = {"", "sh", "console", "python"}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with the demo in it, as after `make demo`."""
+    folder = tmp_path_factory.mktemp("docs")
+    done = subprocess.run(
+        [sys.executable, "-m", "nightlake.demo", "demo"],
+        cwd=folder, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "matched %" in done.stdout
+    found = re.search(r"period found\s+([\d.]+) d", done.stdout)
+    true = re.search(r"period true\s+([\d.]+) d", done.stdout)
+    assert float(found[1]) == pytest.approx(float(true[1]), rel=2e-4)
+    for picture in ("rr_lyrae.png", "night.png"):
+        assert (folder / "demo" / picture).stat().st_size > 10_000
+    return folder
+
+
+def run(command, folder, **expected):
+    env = os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, env=env, timeout=300, check=False
+    )
+    assert done.returncode == 0, (command, done.stdout, done.stderr)
+    return done.stdout
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_every_block_of_every_page_runs_in_order(place):
+    ran = 0
+    for block in blocks():
+        assert block.language in LANGUAGES, block.name
+        if block.language == "sh":
+            for line in block.text.splitlines():
+                if line and line not in MAKE:
+                    run(shlex.split(line), place)
+                    ran += 1
+        elif block.language == "console":
+            for command, shown in console(block.text):
+                printed = run(shlex.split(command), place)
+                # Numbers are the demo's; the first line of an answer names its columns.
+                if shown:
+                    assert printed.splitlines()[0].split() == shown[0].split(), block.name
+                ran += 1
+        elif block.language == "python":
+            run([sys.executable, "-W", "ignore", "-c", block.text], place)
+            ran += 1
+    assert ran > 15
+
+
+def console(text):
+    """Commands of a console block, each with the output that is shown."""
+    for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
+        command, *shown = part.splitlines()
+        yield command, shown
+
+
+def test_the_page_of_columns_is_the_contract():
+    page = (REPO / "docs" / "columns.md").read_text(encoding="utf-8")
+    assert page == columns_page(), "run: python -m products.columns_page > docs/columns.md"
+
+
+def test_the_page_of_commands_is_their_help():
+    page = (REPO / "docs" / "cli.md").read_text(encoding="utf-8")
+    assert page == cli_page(), "run: python -m nightlake.cli_page > docs/cli.md"
+
+
+def test_every_kind_of_refusal_is_documented():
+    page = (REPO / "docs" / "ingest.md").read_text(encoding="utf-8")
+    documented = set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
+    codes = {kind.code for kind in errors.RefusedInput.__subclasses__()}
+    assert documented == codes
+
+
+def test_every_link_leads_to_a_file():
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
+            if not target.startswith("http"):
+                assert (page.parent / target).exists(), (page.name, target)
