@@ -35,14 +35,17 @@ class Archive:
     Parameters
     ----------
     path : the archive's folder.
+    memory_limit : what a question may hold in memory, for example "2GB", before it spills into the
+        archive's scratch folder; None is 80 % of the machine's.
 
     Raises
     ------
     store.errors.NotAnArchiveError : the folder holds no archive.
     """
 
-    def __init__(self, path: PathLike) -> None:
+    def __init__(self, path: PathLike, *, memory_limit: str | None = None) -> None:
         self.root = Path(path).absolute()
+        self._memory_limit = memory_limit
         self._snapshot = open_snapshot(self.root)
         self._session: Session | None = None
 
@@ -99,7 +102,7 @@ class Archive:
     def session(self) -> Session:
         """DuckDB over that state, opened when it is first needed."""
         if self._session is None:
-            self._session = connect(self._snapshot)
+            self._session = connect(self._snapshot, self._memory_limit)
         return self._session
 
     def refresh(self) -> None:

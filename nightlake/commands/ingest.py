@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from nightlake.commands.progress import progress_bar, tell_refusals, tell_report
-from nightlake.commands.words import NIGHT, split_archive, words_argument
+from nightlake.commands.words import NIGHT, listed_paths, split_archive, words_argument
 from nightlake.errors import Exit
 
 if TYPE_CHECKING:
@@ -17,8 +17,15 @@ if TYPE_CHECKING:
 
 
 @click.command("ingest", short_help="Ingest nights of PSF catalogues.")
-@words_argument("[ARCHIVE] PATH...")
+@words_argument("[ARCHIVE] [PATH]...")
 @click.option("--night", type=NIGHT, metavar="DATE", help="Take only images of this night.")
+@click.option(
+    "--files-from",
+    "listing",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Read paths from FILE too, one a line.",
+)
 @click.option("--dry-run", is_flag=True, help="Tell rows and disk; write nothing.")
 @click.option(
     "--metadata",
@@ -41,6 +48,7 @@ def command(
     ctx: click.Context,
     words: tuple[str, ...],
     night: date | None,
+    listing: Path | None,
     dry_run: bool,
     metadata: Path | None,
     hjd_method: Literal["fit", "exact"],
@@ -61,6 +69,8 @@ def command(
     from nightlake.archive import Archive
 
     root, paths = split_archive(words)
+    if listing is not None:
+        paths += listed_paths(listing)
     if not paths:
         raise click.UsageError("No PATH: name files or folders of PSF catalogues.")
     with Archive(root) as archive:

@@ -12,7 +12,7 @@ import click
 from nightlake.errors import Exit
 
 if TYPE_CHECKING:
-    from ingest.report import IngestReport, Progress, Refusal
+    from ingest.report import GroupReport, IngestReport, Progress, Refusal
 
 
 @contextmanager
@@ -53,6 +53,17 @@ def tell_refusals(refusals: tuple[Refusal, ...]) -> None:
         click.echo(f"refused: {refusal}", err=True)
 
 
+def _line(group: GroupReport, what: str) -> dict[str, object]:
+    return {
+        what: group.name,
+        "outcome": group.outcome,
+        "images": group.images,
+        "unchanged": group.unchanged,
+        "rows": group.rows,
+        "matched": f"{group.matched / group.rows:.1%}" if group.rows else "–",
+    }
+
+
 def tell_report(report: IngestReport, what: str, quiet: bool) -> Exit:
     """Print what an ingest did; `what` is what its groups are. Returns how the command ends."""
     tell_refusals(report.refusals)
@@ -61,19 +72,11 @@ def tell_report(report: IngestReport, what: str, quiet: bool) -> Exit:
 
         from products.tables import print_table
 
-        rows = [
-            {
-                what: group.name,
-                "outcome": group.outcome,
-                "images": group.images,
-                "unchanged": group.unchanged,
-                "rows": group.rows,
-                "matched": f"{group.matched / group.rows:.1%}" if group.rows else "–",
-            }
-            for group in report.groups
-        ]
-        if rows:
-            print_table(pl.DataFrame(rows), max_rows=None)
+        frame = pl.DataFrame([_line(group, what) for group in report.groups])
+        if what != "night" and not frame.is_empty():
+            frame = frame.drop("matched")  # nothing is matched when references come
+        if not frame.is_empty():
+            print_table(frame, max_rows=None)
         rate = f", {report.rows / report.seconds:,.0f} rows/s" if report.rows else ""
         click.echo(
             f"{report.rows:,} rows in {report.seconds:.1f} s{rate}; "

@@ -15,7 +15,14 @@ from store.errors import NotAnArchiveError
 @click.command("sql", short_help="Answer one SQL question.")
 @words_argument("[ARCHIVE] QUESTION")
 @output_options()
-def command(words: tuple[str, ...], file_format: str | None, out: Path | None) -> None:
+@click.option(
+    "--memory-limit",
+    metavar="SIZE",
+    help="Memory before a question spills to disk, as 2GB. [default: 80 % of the machine's]",
+)
+def command(
+    words: tuple[str, ...], file_format: str | None, out: Path | None, memory_limit: str | None
+) -> None:
     """Answer one SQL question; a lone - reads it from standard input.
 
     The tables are detections, reference_sources, images, exposures, nights, reference_images and
@@ -37,5 +44,5 @@ def command(words: tuple[str, ...], file_format: str | None, out: Path | None) -
     if not rest:
         raise click.UsageError("No QUESTION: give one SQL statement, in quotes.")
     question = sys.stdin.read() if rest[0] == "-" else rest[0]
-    with Archive(root) as archive:
+    with Archive(root, memory_limit=memory_limit) as archive:
         give(archive.sql(question), file_format, out)

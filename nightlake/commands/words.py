@@ -72,6 +72,12 @@ class NightType(click.ParamType[date]):
         return self.fail(f"{value!r} is no date: write 2020-09-24 or 20200924.", param, ctx)
 
 
+def listed_paths(listing: Path) -> list[str]:
+    """The paths that a file lists, one a line; empty ones and those that begin with # are not."""
+    lines = listing.read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if line.strip() and not line.startswith("#")]
+
+
 NIGHT = NightType()
 OUT = click.Path(dir_okay=False, path_type=Path)
 

@@ -241,6 +241,23 @@ def test_ingest_passes_its_options_on(root: Path, monkeypatch: pytest.MonkeyPatc
     assert (seen["night"], seen["hjd_method"], seen["workers"]) == (date(2020, 9, 24), "exact", 2)
 
 
+def test_simulated_night_goes_all_the_way(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sky, archive = str(tmp_path / "sky"), str(tmp_path / "A")
+    plan = ["--night", "20240110", "--field", "655", "--channel", "27", "--sources", "200"]
+    assert run(["simulate", sky, *plan, "--filter", "zr", "--workers", "1"]) == 0
+    assert "reference catalogues" in capsys.readouterr().out
+    assert run(["init", archive]) == 0
+    assert run(["add-references", archive, f"{sky}/ref", "--workers", "1"]) == 0
+    assert run(["ingest", archive, f"{sky}/sci", "--workers", "1"]) == 0
+    assert run(["nights", archive, "--format", "csv"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("2024-01-10,2,2,0,")
+    assert run(["ingest", archive, f"{sky}/sci", "--workers", "1"]) == 0
+    assert "unchanged" in capsys.readouterr().out
+    assert run(["verify", archive]) == 0
+
+
 def test_dry_run_tells_rows_and_disk(
     root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -322,6 +339,17 @@ def test_interrupt_ends_with_130(
     assert "interrupted" in capsys.readouterr().err
 
 
+def test_many_processes_draw_at_once(root: Path, tmp_path: Path) -> None:
+    words = ["lightcurve", str(root), "--oid", OID, "--plot"]
+    before = scratch(root)  # this process draws too, and has not ended
+    pictures = [tmp_path / f"{i}.png" for i in range(6)]
+    processes = [_nightlake(*words, str(picture)) for picture in pictures]
+    ends = [(process.communicate(timeout=60)[1], process.returncode) for process in processes]
+    assert ends == [("", 0)] * 6
+    assert len({picture.read_bytes() for picture in pictures}) == 1
+    assert scratch(root) == before
+
+
 @pytest.mark.parametrize("seconds", [0.5, 0.8, 1.5])
 def test_running_question_is_interrupted_by_ctrl_c(root: Path, seconds: float) -> None:
     question = "select sum(a.i * b.i) from range(1000000) a(i), range(1000000) b(i)"
@@ -350,6 +378,7 @@ def test_nothing_is_written_outside_the_archive(root: Path, tmp_path: Path) -> N
     place.mkdir()
     environ = {"HOME": str(home), "TMPDIR": str(home), "PATH": os.environ["PATH"]}
     picture = tmp_path / "a.png"
+    before = scratch(root)
     words = ["lightcurve", str(root), "--oid", OID, "--plot", str(picture), "--format", "votable"]
     process = _nightlake(*words, env=environ, cwd=place)
     out, err = process.communicate(timeout=60)
@@ -358,7 +387,12 @@ def test_nothing_is_written_outside_the_archive(root: Path, tmp_path: Path) -> N
     assert picture.stat().st_size > 5000
     assert list(home.rglob("*")) == []
     assert list(place.iterdir()) == []
-    assert list((root / "scratch").iterdir()) == []
+    assert scratch(root) == before
+
+
+def scratch(root: Path) -> list[Path]:
+    folder = root / "scratch"
+    return sorted(folder.iterdir()) if folder.exists() else []
 
 
 def _nightlake(*words: str, **options: Any) -> subprocess.Popen[str]:
