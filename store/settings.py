@@ -84,7 +84,7 @@ def create(root: Path, settings: ArchiveSettings) -> Layout:
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise ArchiveExistsError(root, "is not an empty folder")
     try:
-        for folder in ("publications", "manifests", "pixels", "data", "staging", "locks"):
+        for folder in ("publications", "manifests", "pixels", "data", "staging", "scratch", "locks"):
             (root / folder).mkdir(parents=True, exist_ok=True)
         text = json.dumps(asdict(settings), indent=2) + "\n"
         layout.settings.write_text(text, encoding="utf-8")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from store.atomic import checksum
@@ -138,7 +139,7 @@ def _check_images(snapshot: Snapshot, entries: list[FileEntry]) -> Iterator[Find
     for entry in entries:
         try:
             seen.update(pq.read_table(snapshot.layout.root / entry.path)["pid"].to_pylist())
-        except OSError:
+        except (OSError, pa.ArrowException):
             continue  # said already of the file itself
     for pid, times in seen.items():
         if times > 1:

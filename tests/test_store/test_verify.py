@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 from skies import night_manifest
 
-from store.contract import DETECTIONS
+from store.contract import DETECTIONS, IMAGES
 from store.files import write_table
 from store.layout import HealpixPixel
 from store.manifest import Manifest
@@ -42,6 +42,17 @@ def test_a_flipped_bit_is_found(root):
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
+    assert codes(root) == {"checksum"}
+
+
+@pytest.mark.parametrize("table", ["detections", "images"])
+def test_a_file_that_is_no_longer_parquet_is_found(root, table):
+    if table == "images":
+        layout = open_snapshot(root).layout
+        entry = write_table(layout, IMAGES, IMAGES.empty(), "20240111")
+        publish(root, {"nights/20240111": Manifest.of("nights/20240111", [entry])}, "test")
+    path = next((root / "data").glob(f"{table}/**/*.parquet"))
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
     assert codes(root) == {"checksum"}
 
 
