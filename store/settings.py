@@ -17,6 +17,7 @@ from store.errors import (
 from store.layout import DEFAULT_PARTITION_ORDER, FORMAT_VERSION, Layout
 
 MAX_PARTITION_ORDER = 12
+_FOLDERS = ("publications", "manifests", "pixels", "data", "staging", "scratch", "locks")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ def create(root: Path, settings: ArchiveSettings) -> Layout:
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise ArchiveExistsError(root, "is not an empty folder")
     try:
-        for folder in ("publications", "manifests", "pixels", "data", "staging", "scratch", "locks"):
+        for folder in _FOLDERS:
             (root / folder).mkdir(parents=True, exist_ok=True)
         text = json.dumps(asdict(settings), indent=2) + "\n"
         layout.settings.write_text(text, encoding="utf-8")

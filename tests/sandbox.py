@@ -14,6 +14,7 @@ import os
 import platform
 import struct
 import sys
+from pathlib import Path
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 38, 22, 2
@@ -46,10 +47,10 @@ def allow_writes_only_in(folders: list[str]) -> None:
     handled = struct.pack("=Q", WRITES)
     ruleset = _call(CREATE_RULESET, ctypes.c_char_p(handled), len(handled), 0)
     for path in (*folders, *AF_UNIX_DEVICES):
-        if not os.path.exists(path):
+        if not Path(path).exists():
             continue
         handle = os.open(path, os.O_PATH)
-        rights = WRITES if os.path.isdir(path) else TO_FILES
+        rights = WRITES if Path(path).is_dir() else TO_FILES
         rule = struct.pack("=Qi", rights, handle)
         _call(ADD_RULE, ruleset, RULE_PATH_BENEATH, ctypes.c_char_p(rule), 0)
         os.close(handle)
