@@ -1,6 +1,6 @@
 """The column contract as a page: `docs/columns.md`.
 
-    python -m products.columns_page > docs/columns.md
+python -m products.columns_page > docs/columns.md
 """
 
 from __future__ import annotations
