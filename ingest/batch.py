@@ -9,23 +9,22 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field
 from datetime import date
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from ingest.errors import RefusedInput
-from ingest.image import ImageRows, Observer, image_rows
+from ingest.image import Observer, image_rows
 from ingest.plan import PlannedImage, refusal_of
 from ingest.psfcat import PsfCatalogue, read_psfcat
+from ingest.records import ImageKey, ImageSorter
 from ingest.reference_shelf import ReferenceShelf
 from ingest.report import Refusal
-from ingest.shards import Piece, write_shard
-from ingest.version import code_version, recipe
+from ingest.shards import Piece, ShardWriter, new_shard
+from ingest.version import code_version, plain, recipe
 from store.atomic import write_whole
-from store.contract import DETECTIONS
 from store.layout import Layout
 from store.settings import ArchiveSettings
 from store.snapshot import Snapshot
@@ -59,7 +58,7 @@ class BatchTask:
             snapshot=self.snapshot,
             settings=asdict(self.settings),
             hjd_method=self.hjd_method,
-            images=[(str(i.path), i.stamp, asdict(i.facts)) for i in self.images],
+            images=[(str(i.path), i.stamp, plain(i.facts)) for i in self.images],
             known=sorted(self.known.items()),
         )[:16]
 
@@ -77,13 +76,23 @@ class BatchResult:
 
 def run_batch(task: BatchTask) -> BatchResult:
     """Make the batch's shard, or take it as it was made before."""
-    marker = task.staging / f"{task.key}.json"
+    key = task.key
+    marker = task.staging / f"{key}.json"
     if marker.exists():
         return _read_marker(marker)
     result = BatchResult()
+    shard = task.staging / f"{key}.records"
+    with new_shard(shard, task.settings.partition_order, _sorter()) as writer:
+        _add_images(task, result, writer)
+        result.pieces = writer.pieces
+    _write_marker(marker, result)
+    return result
+
+
+def _add_images(task: BatchTask, result: BatchResult, shard: ShardWriter) -> None:
+    """Read, transform and write one image after the other; only one is in memory."""
     shelf = _shelf(task.root, task.snapshot, task.settings.match_radius_arcsec)
     observers = _observers(task, result)
-    images: list[ImageRows] = []
     for planned in task.images:
         try:
             catalogue = read_psfcat(planned.path)
@@ -103,16 +112,10 @@ def run_batch(task: BatchTask) -> BatchResult:
             hjd_method=task.hjd_method,
             recipe=made_from,
         )
-        images.append(rows)
+        shard.add(rows.columns, rows.key)
         result.records.append(rows.record)
         if refusal is not None:
             result.refusals.append(refusal)
-    if images:
-        path = task.staging / f"{task.key}.arrow"
-        table = _sorted_table(images, task.night)
-        result.pieces = write_shard(path, table, task.settings.partition_order)
-    _write_marker(marker, result)
-    return result
 
 
 def _observers(task: BatchTask, result: BatchResult) -> dict[float, Observer]:
@@ -137,46 +140,18 @@ def _recipe(
     settings = task.settings
     return recipe(
         input=catalogue.checksum,
-        facts=asdict(facts),
+        facts=plain(facts),
         references=[
             shelf.checksum(facts.field, fid, facts.ccdid, facts.qid)
             for fid in sorted({facts.fid, 1, 2})
         ],
         radius=settings.match_radius_arcsec,
         night_offset=settings.night_offset_hours,
-        site=asdict(settings.site),
+        site=plain(settings.site),
         hjd_method=task.hjd_method,
         earth_orientation=earth_orientation_version(),
         code=code_version(),
     )
-
-
-def _sorted_table(images: list[ImageRows], night: date) -> pa.Table:
-    """The rows of all images as one table in the schema of detections, sorted by index."""
-    counts = [len(image.columns["ra"]) for image in images]
-    columns = {
-        name: np.concatenate([image.columns[name] for image in images])
-        for name in images[0].columns
-    }
-    for name in images[0].constants:
-        values = np.array([image.constants[name] for image in images])
-        columns[name] = np.repeat(values, counts)
-    columns["night"] = np.full(sum(counts), np.datetime64(night, "D"))
-    has_flags = np.repeat([image.has_flags for image in images], counts)
-    order = np.argsort(columns["_healpix_29"], kind="stable")
-    nulls = {
-        "oid": columns["oid"] < 0,
-        "match_rank": columns["match_rank"] == 0,
-        "catflags": ~has_flags,
-    }
-    arrays = []
-    for column in DETECTIONS.columns:
-        values = columns[column.name][order]
-        mask = nulls[column.name][order] if column.name in nulls else None
-        from_nan = column.nullable and values.dtype.kind == "f"
-        target = DETECTIONS.schema([column.name]).field(0).type
-        arrays.append(pa.array(values, mask=mask, from_pandas=from_nan).cast(target))
-    return pa.Table.from_arrays(arrays, schema=DETECTIONS.schema())
 
 
 @lru_cache(maxsize=1)
@@ -184,16 +159,23 @@ def _shelf(root: Path, number: int, radius_arcsec: float) -> ReferenceShelf:
     return ReferenceShelf(Snapshot(Layout(root), number), radius_arcsec)
 
 
+@cache
+def _sorter() -> ImageSorter:
+    return ImageSorter()
+
+
 def _write_marker(path: Path, result: BatchResult) -> None:
-    refusals = [asdict(refusal) for refusal in result.refusals]
-    content = {**asdict(result), "refusals": refusals}
+    content = {**plain(result), "refusals": [plain(refusal) for refusal in result.refusals]}
     write_whole(path, json.dumps(content, default=str).encode())
 
 
 def _read_marker(path: Path) -> BatchResult:
     raw = json.loads(path.read_text(encoding="utf-8"))
     return BatchResult(
-        pieces=[Piece(**piece) for piece in raw["pieces"]],
+        pieces=[
+            Piece(shard, npix, start, rows, ImageKey(*image))
+            for shard, npix, start, rows, image in raw["pieces"]
+        ],
         records=raw["records"],
         earth_s={int(expid): values for expid, values in raw["earth_s"].items()},
         refusals=[

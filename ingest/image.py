@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from ingest.healpix import healpix_29
 from ingest.metadata import ImageFacts
 from ingest.plan import PlannedImage
 from ingest.psfcat import PsfCatalogue, coordinate_fault
+from ingest.records import OF_IMAGE, ImageKey
 from ingest.reference_shelf import ReferenceShelf
 from ingest.report import Refusal
 from transforms.hjd import QUADRANT_HALF_WIDTH_DEG, fit_light_travel_time, footprint_centre
@@ -57,13 +57,11 @@ class ImageRows:
     """What one image becomes.
 
     `columns` are those of `detections` that differ from row to row, each (n,), with NaN for null
-    (oid −1, match_rank 0); `has_flags` tells whether catflags is known; `record` is the row of
-    `images`; `constants` hold for each row.
+    (oid −1, match_rank 0); `key` holds what is the same in each; `record` is the row of `images`.
     """
 
     columns: Columns
-    constants: Mapping[str, int]
-    has_flags: bool
+    key: ImageKey
     record: dict[str, Any]
 
 
@@ -149,10 +147,9 @@ def image_rows(
         **{f"hjd_c{i}": None if fit is None else float(fit.coefficients[i]) for i in range(6)},
         **reference_record,
     }
-    constants = {
-        name: getattr(facts, name) for name in ("expid", "field", "fid", "ccdid", "qid", "rcid")
-    }
-    return ImageRows(columns, constants, flags is not None or is_bad, record), refusal
+    of_image = {name: getattr(facts, name) for name in OF_IMAGE}
+    key = ImageKey(**of_image, has_flags=flags is not None or is_bad)
+    return ImageRows(columns, key, record), refusal
 
 
 def _with_coordinates(

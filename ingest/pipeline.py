@@ -21,9 +21,10 @@ from typing import Any, Literal
 
 from ingest.batch import BatchResult, BatchTask, run_batch
 from ingest.executor import Executor
-from ingest.merge import MergeTask, merge_pixel
+from ingest.merge import MergeTask, PixelTask, merge_pixels
 from ingest.metadata import MetadataTable
 from ingest.plan import Plan, PlannedImage, make_plan
+from ingest.records import RECORD
 from ingest.refusals import publish_refusals, refusals_entry
 from ingest.report import GroupReport, IngestEstimate, IngestReport, Outcome, Progress, Refusal
 from ingest.shards import Piece
@@ -46,14 +47,15 @@ from store.snapshot import Snapshot, open_snapshot
 
 HjdMethod = Literal["fit", "exact"]
 
-# A batch is held in memory whole: 1.5 million rows take about 500 MB while they are sorted.
+# What an interrupted ingest has to do again; a batch is never in memory.
 BATCH_ROWS = 1_500_000
 BATCH_IMAGES = 256
+# Tasks a worker gets of small nights, so that all are done at about the same time.
+PORTIONS = 4
 # Below this a second process takes longer to start than it saves.
 ROWS_WORTH_A_PROCESS = 300_000
-# Measured: 60 bytes a detection published, 115 in a shard.
+# Measured: 60 bytes a detection published.
 PUBLISHED_ROW_BYTES = 60
-STAGED_ROW_BYTES = 115
 
 
 @dataclass(slots=True)
@@ -152,7 +154,7 @@ def estimate(
         nights=nights,
         refusals=tuple(plan.refusals),
         disk_bytes=sum(rows) * PUBLISHED_ROW_BYTES,
-        staging_bytes=max(rows, default=0) * STAGED_ROW_BYTES,
+        staging_bytes=max(rows, default=0) * RECORD.itemsize,
     )
 
 
@@ -238,7 +240,7 @@ def _stage(
 def _batches(images: list[PlannedImage], workers: int) -> list[list[PlannedImage]]:
     """Images in the order given, cut so that a batch fits in memory and each worker has some."""
     rows = sum(image.estimated_rows for image in images)
-    most = min(BATCH_ROWS, rows // workers + 1)
+    most = min(BATCH_ROWS, rows // (PORTIONS * workers) + 1)
     batches: list[list[PlannedImage]] = []
     filled = 0
     for image in images:
@@ -261,25 +263,38 @@ def _detections(
         pixel = HealpixPixel(one.settings.partition_order, piece.npix)
         pieces.setdefault(pixel, []).append(piece)
     touched = sorted({*pieces, *(pixel for pixel in standing if pixel and replaced)})
+    pixels = [
+        PixelTask(pixel, tuple(pieces.get(pixel, ())), standing.get(pixel)) for pixel in touched
+    ]
     tasks = [
-        MergeTask(
-            one.root,
-            one.part,
-            pixel,
-            one.staging,
-            tuple(pieces.get(pixel, ())),
-            standing[pixel].path if pixel in standing else None,
-            replaced,
-        )
-        for pixel in touched
+        MergeTask(one.root, one.part, one.night, one.staging, some, replaced)
+        for some in _portions(pixels, executor.workers)
     ]
     files = [entry for pixel, entry in standing.items() if pixel not in set(touched)]
-    for done, (_, entry) in enumerate(executor.run(merge_pixel, tasks), 1):
-        if entry is not None:
-            files.append(entry)
+    done = 0
+    for position, entries in executor.run(merge_pixels, tasks):
+        files += entries
+        done += len(tasks[position].pixels)
         if progress:
-            progress(done, len(tasks), f"{one.night} pixels")
+            progress(done, len(pixels), f"{one.night} pixels")
     return files
+
+
+def _portions(pixels: list[PixelTask], workers: int) -> list[tuple[PixelTask, ...]]:
+    """Pixels dealt out in tasks: the largest first, so that no worker is left with one at the end.
+
+    Small ones come together: their tasks would cost more than their rows.
+    """
+    most = min(BATCH_ROWS, sum(pixel.rows for pixel in pixels) // (PORTIONS * workers) + 1)
+    portions: list[list[PixelTask]] = []
+    filled = most
+    for pixel in sorted(pixels, key=lambda pixel: -pixel.rows):
+        if filled + pixel.rows > most:
+            portions.append([])
+            filled = 0
+        portions[-1].append(pixel)
+        filled += pixel.rows
+    return [tuple(portion) for portion in portions]
 
 
 def _small_tables(one: _Night, layout: Layout) -> list[FileEntry]:

@@ -1,76 +1,97 @@
-"""Shards: a batch of images as one Arrow file, a record batch a pixel.
+"""Shards: the rows of a batch of images, image by image, ready to be merged by pixel.
 
-A night's rows come image by image and are kept pixel by pixel. Each worker writes one shard a
-batch of images, its rows sorted by HEALPix index and cut at the pixels; a pixel's file is then
-merged from its pieces of all shards. So a night makes two intermediate files a batch, not one
-for each image and pixel.
+A night's rows come image by image and are kept pixel by pixel. A batch of images makes one file of
+records: those of an image are sorted by HEALPix index, so the rows that a pixel has of it are one
+run. A pixel is merged from its runs in all shards. So a night makes two intermediate files a
+batch, not one for each image and pixel, and none of them is ever held in memory.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from io import FileIO
 from itertools import pairwise
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.ipc as ipc
 from numpy.typing import NDArray
 
-from store.contract import DETECTIONS
+from ingest.records import RECORD, ImageKey, ImageSorter, Records
 from store.layout import HEALPIX_ORDER
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """The rows of one pixel in one shard."""
+class Piece(NamedTuple):
+    """The rows that one pixel has of one image: a run of a shard's records, sorted by index."""
 
     shard: str
     npix: int
-    batch: int
+    start: int
     rows: int
+    image: ImageKey
 
 
-def write_shard(path: Path, rows: pa.Table, order: int) -> list[Piece]:
-    """Write `rows` (schema of detections, sorted by `_healpix_29`), cut at pixels of `order`."""
-    index = rows["_healpix_29"].to_numpy()
-    npix = index >> (2 * (HEALPIX_ORDER - order))
-    cuts = np.flatnonzero(np.diff(npix)) + 1
-    starts = np.concatenate(([0], cuts, [len(npix)])) if len(npix) else np.zeros(1, int)
-    combined = rows.combine_chunks()
-    pieces = []
+class ShardWriter:
+    """Writes one image's rows after the other.
+
+    Parameters
+    ----------
+    file : where to.
+    name : the shard's, as pieces will call it.
+    order : of the pixels.
+    """
+
+    def __init__(self, file: FileIO, name: str, order: int, sorter: ImageSorter) -> None:
+        self._file = file
+        self._name = name
+        self._shift = 2 * (HEALPIX_ORDER - order)
+        self._sorter = sorter
+        self._rows = 0
+        self.pieces: list[Piece] = []
+
+    def add(self, columns: Mapping[str, NDArray[Any]], image: ImageKey) -> None:
+        """Write an image's rows (columns as `ImageSorter.sort` takes them)."""
+        records = self._sorter.sort(columns)
+        n = len(records)
+        if not n:
+            return
+        npix = records["_healpix_29"] >> self._shift
+        cuts = [0, *(np.flatnonzero(npix[1:] != npix[:-1]) + 1).tolist(), n]
+        for start, end in pairwise(cuts):
+            piece = Piece(self._name, int(npix[start]), self._rows + start, end - start, image)
+            self.pieces.append(piece)
+        write_records(self._file, records)
+        self._rows += n
+
+
+@contextmanager
+def new_shard(path: Path, order: int, sorter: ImageSorter) -> Iterator[ShardWriter]:
+    """A shard that is at `path` once it is whole, and not before."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    with pa.OSFile(str(partial), "wb") as sink, ipc.new_file(sink, rows.schema) as writer:
-        for number, (start, end) in enumerate(pairwise(starts)):
-            length = int(end - start)
-            writer.write_table(combined.slice(int(start), length))
-            pieces.append(Piece(path.name, int(npix[start]), number, length))
-    partial.replace(path)
-    return pieces
+    with FileIO(partial, "wb") as file:
+        writer = ShardWriter(file, path.name, order, sorter)
+        yield writer
+    if writer.pieces:
+        partial.replace(path)
+    else:
+        partial.unlink()
 
 
-def read_pieces(folder: Path, pieces: Iterable[Piece]) -> pa.Table:
-    """The rows of some pieces, in their order; memory-mapped, so that nothing else is read."""
-    schema = DETECTIONS.schema()
-    batches = []
-    for piece in pieces:
-        with pa.memory_map(str(folder / piece.shard)) as source:
-            batches.append(ipc.open_file(source).get_batch(piece.batch))
-    return pa.Table.from_batches(batches, schema=schema)
+def write_records(file: FileIO, records: Records) -> None:
+    """Append records to a file."""
+    left = memoryview(records.view(np.uint8).data)
+    while left:
+        left = left[file.write(left) :]
 
 
-def sort_order(rows: pa.Table) -> NDArray[np.int64]:
-    """The order of the contract: by `_healpix_29`, then expid, rcid, sourceid. int64 (n,)."""
-    index = rows["_healpix_29"].to_numpy()
-    order: NDArray[np.int64] = np.argsort(index, kind="stable")
-    ordered = index[order]
-    same = ordered[1:] == ordered[:-1]
-    if same.any():
-        # Few rows share an index of order 29 (0.4 mas): only those are sorted by the rest.
-        tied = np.flatnonzero(np.concatenate(([False], same)) | np.concatenate((same, [False])))
-        among = order[tied]
-        keys = [rows[name].to_numpy()[among] for name in ("sourceid", "rcid", "expid")]
-        order[tied] = among[np.lexsort((*keys, index[among]))]
-    return order
+def read_records(file: FileIO, start: int, into: Records) -> None:
+    """Fill `into` with the records of a file from `start` on."""
+    file.seek(start * RECORD.itemsize)
+    left = memoryview(into.view(np.uint8).data)
+    while left:
+        count = file.readinto(left)
+        if not count:
+            raise OSError(5, "is shorter than it was written", str(file.name))
+        left = left[count:]

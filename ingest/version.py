@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from functools import cache
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from store.atomic import checksum
 
@@ -30,3 +32,8 @@ def code_version() -> str:
 def recipe(**ingredients: object) -> str:
     """Checksum of everything that something was made from."""
     return checksum(json.dumps(ingredients, sort_keys=True, default=str).encode())
+
+
+def plain(record: Any) -> dict[str, Any]:
+    """The fields of a dataclass by name; unlike `asdict` it copies nothing, at a tenth the time."""
+    return {field.name: getattr(record, field.name) for field in fields(record)}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:  # commands that only ask need the contract, but not pyarrow's half second
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 Encoding = Literal["dictionary", "delta", "split", "plain"]
 NEVER = "never null"
@@ -118,9 +119,13 @@ class Table:
             "version": "2.6",
         }
 
-    def write(self, data: pa.Table, where: Any) -> None:
-        """Write `data` (this table's schema) as one Parquet file; equal rows give equal bytes."""
+    def writer(self, where: Any) -> pq.ParquetWriter:
+        """A writer of this table to a file or sink: equal row groups give equal bytes."""
         import pyarrow.parquet as pq
 
-        with pq.ParquetWriter(where, self.schema(), **self.write_options()) as writer:
+        return pq.ParquetWriter(where, self.schema(), **self.write_options())
+
+    def write(self, data: pa.Table, where: Any) -> None:
+        """Write `data` (this table's schema) as one Parquet file; equal rows give equal bytes."""
+        with self.writer(where) as writer:
             writer.write_table(data.cast(self.schema()), row_group_size=ROW_GROUP_ROWS)

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+from collections.abc import Callable
+from io import FileIO
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import xxhash
 
 from store.atomic import checksum, write_whole
 from store.columns import Table
@@ -25,21 +32,117 @@ def write_table(
     sink = pa.BufferOutputStream()
     table.write(data, sink)
     content = memoryview(sink.getvalue())
-    digest = checksum(content)
-    if pixel is None:
-        path = layout.data_folder(table.name, part).with_name(f"{part}-{digest[:16]}.parquet")
-    else:
-        name = f"{pixel.order}-{pixel.npix}-{digest[:16]}.parquet"
-        path = layout.data_folder(table.name, part) / name
-    if not (path.exists() and path.stat().st_size == len(content)):
+    entry = _entry(layout, table, part, pixel, data.num_rows, len(content), checksum(content))
+    path = layout.root / entry.path
+    if not _is_there(path, entry):
         write_whole(path, content)
+    return entry
+
+
+class TableWriter:
+    """One immutable file of `table`, written row group by row group; only one is in memory.
+
+    The file has no name until it is finished, and none at all if it is left before that.
+    """
+
+    def __init__(
+        self, layout: Layout, table: Table, part: str, pixel: HealpixPixel | None = None
+    ) -> None:
+        self.rows = 0
+        self._layout, self._table, self._part, self._pixel = layout, table, part, pixel
+        folder = _path(layout, table, part, pixel, "").parent
+        folder.mkdir(parents=True, exist_ok=True)
+        number = "" if pixel is None else f"-{pixel.order}-{pixel.npix}"
+        self._partial = folder / f".{part}{number}.{os.getpid()}.partial"
+        self._file = _DigestedFile(self._partial)
+        self._writer = table.writer(self._file)
+        self._finished = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if not self._finished:
+            self._writer.close()
+            self._file.close()
+            self._partial.unlink(missing_ok=True)
+
+    def write(self, rows: pa.Table) -> None:
+        """Append rows, in the table's schema, as one row group."""
+        self._writer.write_table(rows, row_group_size=max(1, rows.num_rows))
+        self.rows += rows.num_rows
+
+    def finish(self) -> Callable[[], FileEntry]:
+        """End the file. What is returned makes it last, names it and describes it.
+
+        That waits for the disk, and may be done in another thread.
+        """
+        self._writer.close()
+        size, digest = self._file.tell(), self._file.digest.hexdigest()
+        self._finished = True
+        entry = _entry(
+            self._layout, self._table, self._part, self._pixel, self.rows, size, digest
+        )  # fmt: skip
+
+        def settle() -> FileEntry:
+            path = self._layout.root / entry.path
+            with self._file as file:
+                if _is_there(path, entry):
+                    self._partial.unlink()
+                else:
+                    os.fsync(file.fileno())
+                    self._partial.replace(path)
+            return entry
+
+        return settle
+
+
+class _DigestedFile(FileIO):
+    """A file whose checksum is made while it is written."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "wb")
+        self.digest = xxhash.xxh3_128()
+
+    def write(self, data: Any) -> int:
+        """Write all of `data`."""
+        self.digest.update(data)
+        left = memoryview(data).cast("B")
+        size = len(left)
+        while left:
+            left = left[super().write(left) :]
+        return size
+
+
+def _path(
+    layout: Layout, table: Table, part: str, pixel: HealpixPixel | None, digest: str
+) -> Path:  # fmt: skip
+    folder = layout.data_folder(table.name, part)
+    if pixel is None:
+        return folder.with_name(f"{part}-{digest[:16]}.parquet")
+    return folder / f"{pixel.order}-{pixel.npix}-{digest[:16]}.parquet"
+
+
+def _entry(
+    layout: Layout, table: Table, part: str, pixel: HealpixPixel | None,
+    rows: int, size: int, digest: str,
+) -> FileEntry:  # fmt: skip
     return FileEntry(
         table=table.name,
         part=part,
-        path=layout.relative(path),
-        rows=data.num_rows,
-        bytes=len(content),
+        path=layout.relative(_path(layout, table, part, pixel, digest)),
+        rows=rows,
+        bytes=size,
         checksum=digest,
         order=None if pixel is None else pixel.order,
         npix=None if pixel is None else pixel.npix,
     )
+
+
+def _is_there(path: Path, entry: FileEntry) -> bool:
+    return path.exists() and path.stat().st_size == entry.bytes

@@ -1,0 +1,94 @@
+"""Sorted records as Arrow tables, a row group at a time, in memory that is used again and again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from ingest.records import NULLS, OF_IMAGE, OF_ROW, ImageKey, Records, numpy_type
+from store.columns import ROW_GROUP_ROWS, Column
+from store.contract import DETECTIONS
+from transforms.sorting import Order, gather, validity
+
+# Records fetched for one column after the other: few enough to stay in the second cache meanwhile.
+TILE_ROWS = 8192
+
+
+class RowGroups:
+    """Makes tables of at most `ROW_GROUP_ROWS` rows; each is good until the next is made."""
+
+    def __init__(self) -> None:
+        self._columns = {
+            column.name: np.empty(ROW_GROUP_ROWS, numpy_type(column))
+            for column in DETECTIONS.columns
+        }
+        self._bits = {
+            column.name: np.empty(ROW_GROUP_ROWS // 8, np.uint8)
+            for column in DETECTIONS.columns
+            if column.nullable
+        }
+        self._image = np.empty(ROW_GROUP_ROWS, np.int32)
+        self._schema = DETECTIONS.schema()
+
+    def tables(
+        self, records: Records, order: Order, images: Sequence[ImageKey], night: date
+    ) -> Iterator[pa.Table]:
+        """The records in the order given, in the schema of `detections`.
+
+        Parameters
+        ----------
+        records : (n,), whose `image` counts in `images`.
+        order : int32 (n,).
+        """
+        of_image = {
+            name: np.array([getattr(image, name) for image in images], self._columns[name].dtype)
+            for name in OF_IMAGE
+        }
+        has_flags = np.array([image.has_flags for image in images], dtype=bool)
+        self._columns["night"][:] = np.datetime64(night, "D").astype(np.int32)
+        for start in range(0, len(order), ROW_GROUP_ROWS):
+            chosen = order[start : start + ROW_GROUP_ROWS]
+            self._fetch(records, chosen)
+            image = self._image[: len(chosen)]
+            for name, values in of_image.items():
+                # "clip" writes straight into `out`; every number is one of `images`.
+                np.take(values, image, out=self._columns[name][: len(chosen)], mode="clip")
+            yield self._table(len(chosen), None if has_flags.all() else has_flags[image])
+
+    def _fetch(self, records: Records, order: Order) -> None:
+        for start in range(0, len(order), TILE_ROWS):
+            tile = order[start : start + TILE_ROWS]
+            end = start + len(tile)
+            for column in OF_ROW:
+                gather(records[column.name], tile, self._columns[column.name][start:end])
+            gather(records["image"], tile, self._image[start:end])
+
+    def _table(self, n: int, has_flags: NDArray[np.bool_] | None) -> pa.Table:
+        arrays = []
+        for column, field in zip(DETECTIONS.columns, self._schema, strict=True):
+            values = self._columns[column.name][:n]
+            nulls, bitmap = self._validity(column, values, has_flags)
+            arrays.append(
+                pa.Array.from_buffers(field.type, n, [bitmap, pa.py_buffer(values)], nulls)
+            )
+        return pa.Table.from_arrays(arrays, schema=self._schema)
+
+    def _validity(
+        self, column: Column, values: NDArray[Any], has_flags: NDArray[np.bool_] | None
+    ) -> tuple[int, pa.Buffer | None]:
+        """How many values are null, and which are not; no bitmap where all are known."""
+        if not column.nullable:
+            return 0, None
+        if column.name == "catflags":
+            if has_flags is None:
+                return 0, None
+            known = np.packbits(has_flags, bitorder="little")
+            return int(np.count_nonzero(~has_flags)), pa.py_buffer(known)
+        bits = self._bits[column.name]
+        nulls = validity(values, NULLS.get(column.name, np.nan), bits)
+        return nulls, pa.py_buffer(bits) if nulls else None
