@@ -1,4 +1,4 @@
-"""Heliocentric dates, alone and fused with airmass: the product's kernels and the paper's methods, in turn.
+"""Heliocentric dates, alone and with airmass: our kernels and the paper's methods, in turn.
 
 python -m benchmarks.hjd [--rows N] [--json FILE]
 """
