@@ -3,6 +3,8 @@
 store.errors.NightlakeError
 └── IngestError                   base; `code` is what `refusals.code` shows
     ├── NothingToIngestError      no catalogue where one was looked for
+    ├── ClusterError              a Dask cluster cannot be used
+    ├── WorkerDiedError           a worker process was killed
     ├── MetadataTableError        the metadata table that was given cannot be used
     └── RefusedInput              one file (or some of its rows) is refused, the rest goes on
         ├── TruncatedFile         fewer bytes than its header promises, or no FITS at all
@@ -68,6 +70,15 @@ class WorkerDiedError(IngestError, ChildProcessError):
             "a worker process was killed (out of memory?); nothing of this night was published",
             hint="Run the command again: it goes on from what is staged. --workers 1 needs less.",
         )
+
+
+class ClusterError(IngestError, ConnectionError):
+    """A Dask cluster cannot be used."""
+
+    code = "cluster"
+
+    def __init__(self, what: str, address: str, hint: str) -> None:
+        super().__init__(what, where=address, hint=hint)
 
 
 class RefusedInput(IngestError, ValueError):  # noqa: N818 - a verdict about an input, not a failure
