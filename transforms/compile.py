@@ -113,6 +113,7 @@ def compile_all() -> None:
     heliocentric_and_airmass(ra, dec, earth, apparent, fit=fit)
     index, separation = SkyGrid(ra, dec).nearest(ra, dec, 1.5)
     match_rank(index, separation)
+    SkyGrid(ra, dec).within(ra, dec, 1.5)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Nearest reference source of each detection: exact on the sphere, fast on a grid in a plane.
+"""Nearest source, or all sources within a radius: exact on the sphere, fast on a grid in a plane.
 
 Rule of ties: of several reference sources at the same distance the lowest index wins.
 """
@@ -13,7 +13,19 @@ from numpy.typing import ArrayLike, NDArray
 from transforms.compile import kernel
 from transforms.errors import TransformError
 from transforms.frame import axes, footprint_centre
-from transforms.patch import BEYOND, NOWHERE, Index, Patch, assign, fill, layout, search
+from transforms.patch import (
+    BEYOND,
+    NOWHERE,
+    Index,
+    Patch,
+    Places,
+    assign,
+    collect,
+    fill,
+    layout,
+    order_runs,
+    search,
+)
 from transforms.sphere import ARCSEC_PER_RADIAN, Floats, columns
 
 # A patch with a smaller part of the sources than this is not worth its search.
@@ -21,6 +33,8 @@ FEW = 1 / 16
 LARGEST_RADIUS_ARCSEC = 36000.0  # 10°: all matches of a patch are then in front of it
 # Far below the rounding of a coordinate (2e-10" at 360°): makes the radius itself count as within.
 INCLUSIVE_ARCSEC = 1e-9
+# Sorting by insertion is quick up to here; a crowd is left to numpy.
+LONG_RUN = 64
 
 
 class SkyGrid:
@@ -73,6 +87,49 @@ class SkyGrid:
             )  # fmt: skip
         _separations(index, square)
         return index, square
+
+    def within(
+        self, ra_deg: ArrayLike, dec_deg: ArrayLike, radius_arcsec: float = 1.5
+    ) -> tuple[Places, Index, Floats]:
+        """All pairs of a row and a reference source within a radius, the radius included.
+
+        Parameters
+        ----------
+        ra_deg, dec_deg : (n,) ICRS degrees; a row with NaN has no pairs.
+        radius_arcsec : greatest separation, 0 to 36000.
+
+        Returns
+        -------
+        row : int64 (p,), ascending: the row of each pair's coordinates.
+        index : int32 (p,), row of the reference catalogue; of one row the nearest first, of the
+            same distance the lowest.
+        separation_arcsec : float64 (p,). Good to 1e-9".
+        """
+        ra, dec = columns(ra_deg, dec_deg)
+        chord = _chord(radius_arcsec)
+        starts = np.zeros(ra.size + 1, dtype=np.int64)
+        self._collect(ra, dec, chord, starts[1:], np.empty(0, np.int32), np.empty(0))
+        longest = int(starts.max(initial=0))
+        np.cumsum(starts, out=starts)
+        index, square = np.empty(starts[-1], dtype=np.int32), np.empty(starts[-1])
+        self._collect(ra, dec, chord, starts[:-1].copy(), index, square)
+        row = np.repeat(np.arange(ra.size), np.diff(starts))
+        if longest <= LONG_RUN:
+            order_runs(starts, index, square)
+        else:
+            order = np.lexsort((index, square, row))
+            index, square = index[order], square[order]
+        _separations(index, square)
+        return row, index, square
+
+    def _collect(
+        self, ra: Floats, dec: Floats, chord: float, place: Places, index: Index, square: Floats
+    ) -> None:
+        for p in self._patches:
+            collect(
+                ra, dec, chord, p.frame, p.corner, p.width, p.height, p.starts, p.sources, p.rows,
+                place, index, square,
+            )  # fmt: skip
 
 
 def _chord(radius_arcsec: float) -> float:

@@ -17,6 +17,7 @@ from transforms.compile import kernel
 from transforms.sphere import Floats, sincos_degrees
 
 Index = NDArray[np.int32]
+Places = NDArray[np.int64]
 
 SOURCES_PER_CELL = 1.0
 # Rows projected at a time: on vector instructions, and still in the nearest cache when searched.
@@ -166,3 +167,56 @@ def search(
                         best, best_row = distance, rows[k]
                 line += width
             square[i], index[i] = best, best_row
+
+
+@kernel
+def collect(
+    ra: Floats, dec: Floats, chord: float,
+    frame: Floats, corner: Floats, width: int, height: int,
+    starts: Index, sources: Floats, rows: Index,
+    place: Places, index: Index, square: Floats,
+) -> None:  # fmt: skip
+    """Move each row's place by one for every source of one patch that is within the chord.
+
+    Index and squared chord of the source are written there; empty ones mean: only count.
+    """
+    point, plane = np.empty((3, TILE)), np.empty((3, TILE))
+    for begin in range(0, ra.size, TILE):
+        end = min(begin + TILE, ra.size)
+        project(ra[begin:end], dec[begin:end], frame, point, plane)
+        for j in range(end - begin):
+            if not plane[2, j] > 0.0:
+                continue
+            i = begin + j
+            px, py, pz = point[0, j], point[1, j], point[2, j]
+            x, y = plane[0, j] - corner[0], plane[1, j] - corner[1]
+            first = cell_of(x - chord, corner[2], width)
+            last = cell_of(x + chord, corner[2], width) + 1
+            line = cell_of(y - chord, corner[2], height) * width
+            last_line = cell_of(y + chord, corner[2], height) * width
+            while line <= last_line:
+                for k in range(starts[line + first], starts[line + last]):
+                    dx, dy, dz = sources[k, 0] - px, sources[k, 1] - py, sources[k, 2] - pz
+                    distance = dx * dx + dy * dy + dz * dz
+                    if distance <= chord * chord:
+                        if index.size:
+                            index[place[i]], square[place[i]] = rows[k], distance
+                        place[i] += 1
+                line += width
+
+
+@kernel
+def order_runs(starts: Places, index: Index, square: Floats) -> None:
+    """Sort each row's sources, from starts[i] to starts[i + 1], by distance, then by index.
+
+    By insertion: made for the few sources that a row has within a radius.
+    """
+    for i in range(starts.size - 1):
+        for k in range(starts[i] + 1, starts[i + 1]):
+            row, distance = index[k], square[k]
+            while k > starts[i] and (
+                (square[k - 1] > distance) | ((square[k - 1] == distance) & (index[k - 1] > row))
+            ):
+                index[k], square[k] = index[k - 1], square[k - 1]
+                k -= 1
+            index[k], square[k] = row, distance

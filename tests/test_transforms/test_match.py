@@ -197,6 +197,72 @@ def test_an_impossible_radius_is_refused(radius):
         SkyGrid([1.0], [1.0]).nearest([1.0], [1.0], radius)
 
 
+def pairs_brute_force(ref_ra, ref_dec, ra, dec, radius_arcsec):
+    """Every pair within the radius: the nearest of each row first, then the lowest index."""
+    refs, pairs = vectors(ref_ra, ref_dec), []
+    for i, point in enumerate(vectors(ra, dec)):
+        half = np.clip(np.linalg.norm(refs - point, axis=1) / 2, 0, 1)
+        angle = np.degrees(2 * np.arcsin(half)) / ARCSEC
+        near = np.flatnonzero(angle <= radius_arcsec + 1e-9)
+        pairs += [(i, j, angle[j]) for j in near[np.argsort(angle[near], kind="stable")]]
+    return tuple(np.array(column) for column in (zip(*pairs, strict=True) if pairs else [[]] * 3))
+
+
+def check_pairs(ref, points, radius_arcsec):
+    row, index, separation = SkyGrid(*ref).within(*points, radius_arcsec)
+    expected_row, expected_index, expected = pairs_brute_force(*ref, *points, radius_arcsec)
+    np.testing.assert_array_equal(row, expected_row)
+    np.testing.assert_array_equal(index, expected_index)
+    np.testing.assert_allclose(separation, expected, rtol=0, atol=1e-6)
+    return row.size
+
+
+@pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
+@pytest.mark.parametrize("half_width_deg", [0.45, 3 * ARCSEC], ids=["quadrant", "crowd"])
+def test_all_pairs_are_those_of_brute_force(place, half_width_deg):
+    ref = around(place, 300, half_width_deg, seed=21)
+    points = jittered(*ref, 0.5, seed=22)
+    n_pairs = check_pairs(ref, points, 1.5)
+    assert n_pairs > (10_000 if half_width_deg < 0.1 else 280)
+
+
+def test_all_pairs_over_the_whole_sky_and_at_any_radius():
+    rng = np.random.default_rng(23)
+    ref = rng.uniform(0, 360, 700), np.degrees(np.arcsin(rng.uniform(-1, 1, 700)))
+    for radius in (0.0, 10.0, 20_000.0):
+        check_pairs(ref, jittered(*ref, 3.0, seed=24), radius)
+
+
+def test_of_all_pairs_at_equal_distances_the_lowest_index_comes_first():
+    ref = np.full(200, 10.0), np.full(200, 20.0)
+    for n in (5, 200):  # few are sorted otherwise than many
+        row, index, separation = SkyGrid(ref[0][:n], ref[1][:n]).within(ref[0][:3], ref[1][:3])
+        assert row.tolist() == [i for i in range(3) for _ in range(n)]
+        assert index.tolist() == list(range(n)) * 3
+        assert (separation == 0).all()
+
+
+def test_no_pairs_of_nothing():
+    for ref in ([], []), ([1.0, math.nan], [1.0, 1.0]):
+        for points in ([], []), ([math.nan, 5.0], [1.0, math.inf]):
+            row, index, separation = SkyGrid(*ref).within(*points, 1.5)
+            assert (row.size, index.size, separation.size) == (0, 0, 0)
+            assert (row.dtype, index.dtype) == (np.int64, np.int32)
+
+
+@given(place=st.sampled_from(sorted(PLACES.values())), seed=st.integers(0, 999))
+@settings(max_examples=30, deadline=None)
+def test_the_first_of_all_pairs_is_the_nearest(place, seed):
+    grid = SkyGrid(*around(place, 80, 20 * ARCSEC, seed))
+    points = around(place, 80, 20 * ARCSEC, seed + 1000)
+    index, separation = grid.nearest(*points, 3.0)
+    row, among, distance = grid.within(*points, 3.0)
+    matched, first = np.unique(row, return_index=True)
+    np.testing.assert_array_equal(np.flatnonzero(index >= 0), matched)
+    np.testing.assert_array_equal(index[matched], among[first])
+    np.testing.assert_array_equal(separation[matched], distance[first])
+
+
 angles = st.floats(-4, 4).map(lambda x: round(x, 3))
 points = st.lists(st.tuples(angles, angles), min_size=0, max_size=25)
 
