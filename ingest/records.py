@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from store.columns import Column
 from store.contract import DETECTIONS
 from transforms.identifiers import pid as pid_of
-from transforms.sorting import RadixSorter, gather
+from transforms.rows import pack
+from transforms.sorting import RadixSorter
 
 Records = NDArray[np.void]
 
@@ -69,6 +70,7 @@ class ImageSorter:
 
     def __init__(self) -> None:
         self._records = np.empty(0, dtype=RECORD)
+        self._zeros = np.empty(0, dtype=np.int32)
         self._sorter = RadixSorter()
 
     def sort(self, columns: Mapping[str, NDArray[Any]]) -> Records:
@@ -82,12 +84,11 @@ class ImageSorter:
         -------
         records (n,) of image 0, good until the next call.
         """
-        order, index = self._sorter.sort(columns["_healpix_29"])
-        if len(self._records) < len(order):
-            self._records = np.empty(len(order), dtype=RECORD)
-        records = self._records[: len(order)]
-        records["_healpix_29"] = index
-        records["image"] = 0
-        for column in OF_ROW[1:]:
-            gather(columns[column.name], order, records[column.name])
+        order, _ = self._sorter.sort(columns["_healpix_29"])
+        n = len(order)
+        if len(self._records) < n:
+            self._records = np.empty(n, dtype=RECORD)
+            self._zeros = np.zeros(n, dtype=np.int32)
+        records = self._records[:n]
+        pack({**columns, "image": self._zeros}, order, records)
         return records

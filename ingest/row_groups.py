@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Any
@@ -10,13 +11,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ingest.records import NULLS, OF_IMAGE, OF_ROW, ImageKey, Records, numpy_type
+from ingest.records import NULLS, OF_IMAGE, RECORD, ImageKey, Records, numpy_type
 from store.columns import ROW_GROUP_ROWS, Column
 from store.contract import DETECTIONS
-from transforms.sorting import Order, gather, validity
-
-# Records fetched for one column after the other: few enough to stay in the second cache meanwhile.
-TILE_ROWS = 8192
+from transforms.rows import unpack
+from transforms.sorting import Order, validity
 
 
 class RowGroups:
@@ -33,6 +32,8 @@ class RowGroups:
             if column.nullable
         }
         self._image = np.empty(ROW_GROUP_ROWS, np.int32)
+        values = {**self._columns, "image": self._image}
+        self._members = {name: values[name] for name in RECORD.names or ()}
         self._schema = DETECTIONS.schema()
 
     def tables(
@@ -53,20 +54,12 @@ class RowGroups:
         self._columns["night"][:] = np.datetime64(night, "D").astype(np.int32)
         for start in range(0, len(order), ROW_GROUP_ROWS):
             chosen = order[start : start + ROW_GROUP_ROWS]
-            self._fetch(records, chosen)
+            unpack(records, chosen, self._members)
             image = self._image[: len(chosen)]
             for name, values in of_image.items():
                 # "clip" writes straight into `out`; every number is one of `images`.
                 np.take(values, image, out=self._columns[name][: len(chosen)], mode="clip")
             yield self._table(len(chosen), None if has_flags.all() else has_flags[image])
-
-    def _fetch(self, records: Records, order: Order) -> None:
-        for start in range(0, len(order), TILE_ROWS):
-            tile = order[start : start + TILE_ROWS]
-            end = start + len(tile)
-            for column in OF_ROW:
-                gather(records[column.name], tile, self._columns[column.name][start:end])
-            gather(records["image"], tile, self._image[start:end])
 
     def _table(self, n: int, has_flags: NDArray[np.bool_] | None) -> pa.Table:
         arrays = []
@@ -90,5 +83,5 @@ class RowGroups:
             known = np.packbits(has_flags, bitorder="little")
             return int(np.count_nonzero(~has_flags)), pa.py_buffer(known)
         bits = self._bits[column.name]
-        nulls = validity(values, NULLS.get(column.name, np.nan), bits)
+        nulls = validity(values, NULLS.get(column.name, math.nan), bits)
         return nulls, pa.py_buffer(bits) if nulls else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from io import FileIO
+from io import BufferedWriter, FileIO
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -18,6 +18,8 @@ from store.manifest import FileEntry
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+BUFFER_BYTES = 1 << 20
 
 
 def write_table(
@@ -55,7 +57,9 @@ class TableWriter:
         number = "" if pixel is None else f"-{pixel.order}-{pixel.npix}"
         self._partial = folder / f".{part}{number}.{os.getpid()}.partial"
         self._file = _DigestedFile(self._partial)
-        self._writer = table.writer(self._file)
+        # A page has several small parts: they reach the file in few large ones.
+        self._buffer = BufferedWriter(self._file, BUFFER_BYTES)
+        self._writer = table.writer(self._buffer)
         self._finished = False
 
     def __enter__(self) -> Self:
@@ -69,7 +73,7 @@ class TableWriter:
     ) -> None:
         if not self._finished:
             self._writer.close()
-            self._file.close()
+            self._buffer.close()
             self._partial.unlink(missing_ok=True)
 
     def write(self, rows: pa.Table) -> None:
@@ -83,6 +87,7 @@ class TableWriter:
         That waits for the disk, and may be done in another thread.
         """
         self._writer.close()
+        self._buffer.flush()
         size, digest = self._file.tell(), self._file.digest.hexdigest()
         self._finished = True
         entry = _entry(
@@ -91,7 +96,7 @@ class TableWriter:
 
         def settle() -> FileEntry:
             path = self._layout.root / entry.path
-            with self._file as file:
+            with self._buffer as file:
                 if _is_there(path, entry):
                     self._partial.unlink()
                 else:
