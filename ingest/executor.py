@@ -6,15 +6,15 @@ can take the pool's place.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
 from types import TracebackType
 from typing import Self, TypeVar
 
 from ingest.errors import WorkerDiedError
+from store.processes import CleanPool
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -28,13 +28,12 @@ def available_cores() -> int:
 class Executor:
     """Runs tasks on `workers` processes; 1 runs them here.
 
-    Processes, not threads: reading FITS and calling astropy hold the interpreter's lock. They
-    are spawned, not forked: a fork copies the locks of Arrow's and polars' threads as they are.
+    Processes, not threads: reading FITS and calling ERFA hold the interpreter's lock.
     """
 
     def __init__(self, workers: int | None = None) -> None:
         self.workers = workers or available_cores()
-        self._pool: ProcessPoolExecutor | None = None
+        self._pool: CleanPool | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -57,8 +56,7 @@ class Executor:
                 yield position, function(task)
             return
         if self._pool is None:
-            context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(self.workers, mp_context=context)
+            self._pool = CleanPool(self.workers)
         futures = {self._pool.submit(function, task): i for i, task in enumerate(tasks)}
         try:
             for future in as_completed(futures):

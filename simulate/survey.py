@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Self
 
@@ -20,6 +18,7 @@ from simulate.site import load_tables
 from simulate.skyfile import SkyFile, read_sky_file
 from simulate.task import Outcome, Task
 from simulate.truth import DETECTIONS, SOURCES, TruthFile
+from store.processes import CleanPool
 
 EXPOSURES_A_TASK = 24
 # Below this many sources times images a second process costs more than it saves.
@@ -144,8 +143,7 @@ class _Workers:
         workers = min(workers, n_tasks)
         self._pool = None
         if workers > 1:
-            # Never fork: other threads of the caller (Arrow's, a progress bar's) may hold locks.
-            self._pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+            self._pool = CleanPool(workers)
             for _ in range(workers):  # they load their modules while this process plans
                 self._pool.submit(load_tables)
 

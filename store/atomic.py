@@ -13,6 +13,20 @@ def checksum(data: bytes | memoryview) -> str:
     return xxhash.xxh3_128_hexdigest(data)
 
 
+def checksum_of(path: Path) -> str:
+    """Checksum of the file at `path`; it is read in pieces.
+
+    Raises
+    ------
+    OSError : it cannot be read.
+    """
+    digest = xxhash.xxh3_128()
+    with path.open("rb") as handle:
+        while block := handle.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
 def write_whole(path: Path, data: bytes | memoryview) -> None:
     """Write `data` at `path`: after a crash it is there whole, or not at all.
 

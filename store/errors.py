@@ -37,7 +37,8 @@ class NightlakeError(Exception):
         self.what = what
         self.where = str(where)
         self.hint = hint
-        super().__init__(what, self.where, hint)
+        # One argument: an OSError among the bases would take three for errno, text and file.
+        super().__init__(what)
 
     def __str__(self) -> str:
         line = f"{self.where}: {self.what}" if self.where else self.what

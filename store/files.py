@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import xxhash
 
-from store.atomic import checksum, write_whole
+from store.atomic import checksum, checksum_of, write_whole
 from store.columns import Table
 from store.layout import HealpixPixel, Layout
 from store.manifest import FileEntry
@@ -150,4 +150,7 @@ def _entry(
 
 
 def _is_there(path: Path, entry: FileEntry) -> bool:
-    return path.exists() and path.stat().st_size == entry.bytes
+    """Whether the file is there already, as it should be: a damaged one is written again."""
+    return (
+        path.exists() and path.stat().st_size == entry.bytes and checksum_of(path) == entry.checksum
+    )

@@ -77,9 +77,14 @@ class Layout:
         """The folder of one publication."""
         return self.publications / f"{number:06d}"
 
+    @property
+    def manifests(self) -> Path:
+        """The lists of files, one folder a kind of group."""
+        return self.root / "manifests"
+
     def manifest(self, group: str, checksum: str) -> Path:
         """The list of files of one group, for example nights/20240110."""
-        return self.root / "manifests" / f"{group}-{checksum[:16]}.json"
+        return self.manifests / f"{group}-{checksum[:16]}.json"
 
     def pixel_folder(self, table: str, pixel: HealpixPixel, checksum: str) -> Path:
         """The folder of links to the files of one pixel."""

@@ -11,17 +11,18 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from store.atomic import checksum, replace_link, sync_folder
 from store.contract import TABLES
-from store.errors import UnwritableArchiveError
+from store.errors import NightlakeError, UnwritableArchiveError
 from store.hats import write_catalogue_metadata
 from store.layout import SPATIAL_TABLES, HealpixPixel, Layout
 from store.locks import locked
 from store.manifest import FileEntry, Manifest, write_manifest
-from store.settings import ArchiveSettings, create, read_settings
+from store.settings import ArchiveSettings, create_folders, finish_creation, read_settings
 from store.snapshot import Snapshot, open_snapshot
 
 FLAT_TABLES = tuple(name for name in TABLES if name not in SPATIAL_TABLES)
@@ -29,10 +30,9 @@ FLAT_TABLES = tuple(name for name in TABLES if name not in SPATIAL_TABLES)
 
 def create_archive(root: Path, settings: ArchiveSettings) -> Snapshot:
     """Create an empty archive and publish its first, empty state."""
-    layout = create(root, settings)
-    snapshot = _publish_locked(layout, settings, None, {}, "init")
-    for table in SPATIAL_TABLES:
-        replace_link(layout.root / table, layout.current / table)
+    layout = create_folders(root)
+    snapshot = _make_current(layout, settings, _Change("init", {}, [], []), 0, None)
+    finish_creation(layout, settings)
     return snapshot
 
 
@@ -54,40 +54,74 @@ def publish(root: Path, changed: Mapping[str, Manifest], reason: str) -> Snapsho
     layout = Layout(root)
     settings = read_settings(root)
     with locked(layout, "commit", wait=True):
-        return _publish_locked(layout, settings, open_snapshot(root), changed, reason)
-
-
-def _publish_locked(
-    layout: Layout,
-    settings: ArchiveSettings,
-    parent: Snapshot | None,
-    changed: Mapping[str, Manifest],
-    reason: str,
-) -> Snapshot:
-    try:
-        groups = dict(parent.groups) if parent else {}
-        before = [parent.manifest(group) for group in changed] if parent else []
+        parent = open_snapshot(root)
+        before = [parent.manifest(group) for group in changed]
+        groups = dict(parent.groups)
         for group, manifest in changed.items():
             if manifest.files:
                 groups[group] = write_manifest(layout, manifest)
             else:
                 groups.pop(group, None)
-        if parent and groups == parent.groups:
+        if groups == parent.groups:
             return parent
-        number = parent.number + 1 if parent else 0
+        change = _Change(reason, groups, before, list(changed.values()))
+        return _make_current(layout, settings, change, parent.number + 1, parent)
+
+
+def republish(root: Path) -> Snapshot:
+    """Publish what is published once more, every link and all metadata made anew.
+
+    This mends whatever happened to links, folders of links and HATS metadata. Data files and
+    manifests stay as they are.
+
+    Raises
+    ------
+    DamagedArchiveError : a manifest is not what was published.
+    """
+    layout = Layout(root)
+    settings = read_settings(root)
+    with locked(layout, "commit", wait=True):
+        standing = open_snapshot(root)
+        manifests = [standing.manifest(group) for group in standing.groups]
+        change = _Change("repair", dict(standing.groups), [], manifests)
+        return _make_current(layout, settings, change, standing.number + 1, None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """From one state to the next: all groups after it, and the manifests that went and came."""
+
+    reason: str
+    groups: Mapping[str, str]
+    before: list[Manifest]
+    after: list[Manifest]
+
+
+def _make_current(
+    layout: Layout,
+    settings: ArchiveSettings,
+    change: _Change,
+    number: int,
+    parent: Snapshot | None,
+) -> Snapshot:
+    """Build publication `number` beside the others, then make it current by one rename.
+
+    Without a `parent` every link is made anew from the manifests that came.
+    """
+    try:
         partial = layout.publications / f".{number:06d}.partial"
         shutil.rmtree(partial, ignore_errors=True)  # left by a process that was killed
         partial.mkdir(parents=True)
-        rows = _build_folder(layout, settings, partial, parent, before, list(changed.values()))
+        _sync_names(layout, change.after)
         record = {
             "format": settings.format,
             "number": number,
-            "parent": parent.number if parent else None,
+            "parent": number - 1 if number else None,
             "published": datetime.now(UTC).isoformat(timespec="seconds"),
-            "reason": reason,
+            "reason": change.reason,
             "partition": {"order": settings.partition_order, "version": 0},
-            "rows": rows,
-            "manifests": dict(sorted(groups.items())),
+            "rows": _build_folder(layout, settings, partial, parent, change.before, change.after),
+            "manifests": dict(sorted(change.groups.items())),
         }
         text = json.dumps(record, indent=1) + "\n"
         (partial / "publication.json").write_text(text, encoding="utf-8")
@@ -97,9 +131,30 @@ def _publish_locked(
         partial.replace(target)
         sync_folder(layout.publications)
         replace_link(layout.current, target)
+        for table in SPATIAL_TABLES:
+            _show(layout, table)
+    except NightlakeError:
+        raise
     except OSError as error:
         raise UnwritableArchiveError(layout.root, error.strerror or str(error)) from error
     return Snapshot(layout, number)
+
+
+def _show(layout: Layout, table: str) -> None:
+    """The catalogue under its own name in the archive, through `current`."""
+    link = layout.root / table
+    if not (link.is_symlink() and link.readlink() == Path(layout.current.name, table)):
+        replace_link(link, layout.current / table)
+
+
+def _sync_names(layout: Layout, manifests: list[Manifest]) -> None:
+    """Make the names of new files last before anything points to them."""
+    folders = {(layout.root / entry.path).parent for m in manifests for entry in m.files}
+    folders |= {folder.parent for folder in folders}
+    folders |= {path.parent for path in layout.manifests.glob("*/*.json")}
+    for folder in sorted(folders | {layout.root / "data", layout.manifests, layout.root}):
+        if folder.is_dir():
+            sync_folder(folder)
 
 
 def _build_folder(
@@ -191,7 +246,7 @@ def _pixel_folder(
     """The immutable folder that holds exactly `links`, made if it is not there yet."""
     listing = "\n".join(f"{name} {text}" for name, text in sorted(links.items()))
     folder = layout.pixel_folder(table, pixel, checksum(listing.encode()))
-    if folder.exists():
+    if _links(folder) == dict(links):
         return folder
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
@@ -199,6 +254,7 @@ def _pixel_folder(
     for name, text in links.items():
         (partial / name).symlink_to(text)
     sync_folder(partial)
+    shutil.rmtree(folder, ignore_errors=True)  # no longer what its name says
     partial.replace(folder)
     sync_folder(folder.parent)
     return folder

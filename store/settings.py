@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from store.atomic import sync_folder, write_whole
 from store.errors import (
     ArchiveExistsError,
     ArchiveVersionError,
@@ -17,6 +19,7 @@ from store.errors import (
 from store.layout import DEFAULT_PARTITION_ORDER, FORMAT_VERSION, Layout
 
 MAX_PARTITION_ORDER = 12
+_UNFINISHED = ".nightlake-init"
 _FOLDERS = ("publications", "manifests", "pixels", "data", "staging", "scratch", "locks")
 
 
@@ -77,18 +80,43 @@ def read_settings(root: Path) -> ArchiveSettings:
         ) from error
 
 
-def create(root: Path, settings: ArchiveSettings) -> Layout:
-    """Create the folders of a new archive at `root`; its first publication is the caller's."""
+def create_folders(root: Path) -> Layout:
+    """Create the folders of a new archive at `root`; `finish_creation` makes it one.
+
+    What an `init` that was killed left behind is taken away first.
+
+    Raises
+    ------
+    ArchiveExistsError : the folder is an archive, or holds something else.
+    UnwritableArchiveError : it cannot be made.
+    """
     layout = Layout(root)
+    marker = root / _UNFINISHED
     if layout.settings.exists():
         raise ArchiveExistsError(root)
-    if root.exists() and (not root.is_dir() or any(root.iterdir())):
-        raise ArchiveExistsError(root, "is not an empty folder")
     try:
+        if marker.exists():
+            for entry in root.iterdir():
+                if entry.is_dir() and not entry.is_symlink():
+                    shutil.rmtree(entry)
+                elif entry != marker:
+                    entry.unlink()
+        elif root.exists() and (not root.is_dir() or any(root.iterdir())):
+            raise ArchiveExistsError(root, "is not an empty folder")
+        root.mkdir(parents=True, exist_ok=True)
+        marker.touch()
         for folder in _FOLDERS:
             (root / folder).mkdir(parents=True, exist_ok=True)
-        text = json.dumps(asdict(settings), indent=2) + "\n"
-        layout.settings.write_text(text, encoding="utf-8")
     except OSError as error:
+        if isinstance(error, ArchiveExistsError):
+            raise
         raise UnwritableArchiveError(root, error.strerror or str(error)) from error
     return layout
+
+
+def finish_creation(layout: Layout, settings: ArchiveSettings) -> None:
+    """Write archive.json, last of all: from now on the folder is an archive."""
+    text = json.dumps(asdict(settings), indent=2) + "\n"
+    write_whole(layout.settings, text.encode())
+    sync_folder(layout.root)
+    (layout.root / _UNFINISHED).unlink()

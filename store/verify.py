@@ -14,7 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from store.atomic import checksum
+from store.atomic import checksum_of
+from store.columns import Table
 from store.contract import TABLES
 from store.errors import DamagedArchiveError
 from store.hats import read_properties
@@ -22,7 +23,9 @@ from store.layout import SPATIAL_TABLES
 from store.manifest import FileEntry
 from store.snapshot import Snapshot, open_snapshot
 
-RESTORE = "Restore the file from a backup, or ingest its night again."
+REPAIR = "Make the links anew with: nightlake repair ARCHIVE."
+AGAIN = "Give its night, or its references, again: nightlake ingest ARCHIVE PATH --rebuild."
+BACKUP = "Restore the file from a backup."
 Progress = Callable[[int, int, str], None]
 
 
@@ -43,8 +46,8 @@ def verify(root: Path, progress: Progress | None = None) -> list[Finding]:
     """Check every published file against its manifest, and the HATS catalogues against both.
 
     Of each file: checksum, rows, schema, order, and that its rows lie inside their pixel. Of
-    each catalogue: that its links are those of the manifests, and hats_nrows and
-    partition_info.csv agree with them. Of all: that no image stands in two nights.
+    each catalogue: that its links are those of the manifests, and its metadata agrees with them.
+    Of all: that no image stands twice.
 
     Returns
     -------
@@ -57,37 +60,45 @@ def verify(root: Path, progress: Progress | None = None) -> list[Finding]:
         try:
             entries += snapshot.manifest(group).files
         except DamagedArchiveError as error:
-            findings.append(Finding("manifest", error.where, error.what, error.hint))
+            findings.append(Finding("manifest", error.where, error.what, BACKUP))
+    sound: list[FileEntry] = []
     for number, entry in enumerate(entries):
         if progress:
             progress(number, len(entries), "files")
-        findings += _check_file(snapshot, entry)
-    for table in TABLES:
-        findings += _check_links(snapshot, table, [e for e in entries if e.table == table])
-    findings += _check_images(snapshot, [e for e in entries if e.table == "images"])
+        faults = list(_check_file(snapshot, entry))
+        findings += faults
+        if not faults:
+            sound.append(entry)
+    for table in TABLES.values():
+        of_table = [entry for entry in entries if entry.table == table.name]
+        findings += _check_links(snapshot, table, of_table)
+        findings += _check_counts(snapshot, table, of_table)
+    findings += _check_images(snapshot, [e for e in sound if e.table == "images"])
     return findings
 
 
 def _check_file(snapshot: Snapshot, entry: FileEntry) -> Iterator[Finding]:
     path = snapshot.layout.root / entry.path
     try:
-        content = path.read_bytes()
+        digest = checksum_of(path)
     except OSError as error:
-        yield Finding("unreadable", entry.path, f"cannot be read ({error.strerror})", RESTORE)
+        yield Finding("unreadable", entry.path, f"cannot be read ({error.strerror})", AGAIN)
         return
-    if checksum(content) != entry.checksum:
-        yield Finding("checksum", entry.path, "is not what was published", RESTORE)
+    if digest != entry.checksum:
+        yield Finding("checksum", entry.path, "is not what was published", AGAIN)
         return
     table = TABLES[entry.table]
-    file = pq.ParquetFile(path)
+    try:
+        file = pq.ParquetFile(path)
+    except pa.ArrowException:
+        yield Finding("schema", entry.path, "is no Parquet file", AGAIN)
+        return
     if not file.schema_arrow.equals(table.schema()):
-        yield Finding(
-            "schema", entry.path, f"is not of the schema of {table.name}", "Ingest its night again."
-        )
+        yield Finding("schema", entry.path, f"is not of the schema of {table.name}", AGAIN)
         return
     if file.metadata.num_rows != entry.rows:
         what = f"holds {file.metadata.num_rows} rows, its manifest says {entry.rows}"
-        yield Finding("rows", entry.path, what, RESTORE)
+        yield Finding("rows", entry.path, what, AGAIN)
     if entry.pixel is None:
         return
     index = file.read(["_healpix_29"])["_healpix_29"].to_numpy()
@@ -95,54 +106,64 @@ def _check_file(snapshot: Snapshot, entry: FileEntry) -> Iterator[Finding]:
     outside = int(np.count_nonzero((index < low) | (index >= past)))
     if outside:
         what = f"{outside} rows lie outside pixel {entry.pixel.order}/{entry.pixel.npix}"
-        yield Finding("pixel", entry.path, what, "Ingest its night again.")
+        yield Finding("pixel", entry.path, what, AGAIN)
     if (index[1:] < index[:-1]).any():
-        yield Finding(
-            "order", entry.path, "is not sorted by _healpix_29", "Ingest its night again."
-        )
+        yield Finding("order", entry.path, "is not sorted by _healpix_29", AGAIN)
 
 
-def _check_links(snapshot: Snapshot, table: str, entries: list[FileEntry]) -> Iterator[Finding]:
-    """The publication's links against the manifests, and a catalogue's metadata against both."""
+def _check_links(snapshot: Snapshot, table: Table, entries: list[FileEntry]) -> Iterator[Finding]:
+    """The publication's links against the manifests."""
     root = snapshot.layout.root.resolve()
-    rebuild = "Publish again: ingest any night anew."
+    folder = snapshot.folder / table.name
     wanted = {str(root / entry.path) for entry in entries}
-    folder = snapshot.folder / table
-    if table in SPATIAL_TABLES:
-        links = list((folder / "dataset").glob("Norder=*/Dir=*/Npix=*/*"))
-    else:
-        links = list(folder.iterdir())
-    found = {str(path.resolve()) for path in links}
+    pattern = "dataset/Norder=*/Dir=*/Npix=*/*" if table.name in SPATIAL_TABLES else "*"
+    found = {str(path.resolve()) for path in folder.glob(pattern)}
     for path in sorted(found - wanted):
-        yield Finding("stray", path, f"is in {table}, but in no manifest", rebuild)
+        yield Finding("stray", path, f"is in {table.name}, but in no manifest", REPAIR)
     for path in sorted(wanted - found):
-        yield Finding("unlinked", path, f"is in a manifest, but not in {table}", rebuild)
+        yield Finding("unlinked", path, f"is in a manifest, but not in {table.name}", REPAIR)
+    shown = snapshot.layout.root / table.name
+    if table.name in SPATIAL_TABLES and shown.resolve() != folder.resolve():
+        yield Finding("unlinked", str(shown), "does not lead to what is current", REPAIR)
+
+
+def _check_counts(snapshot: Snapshot, table: Table, entries: list[FileEntry]) -> Iterator[Finding]:
+    """What the publication and a catalogue's metadata state, against the manifests."""
+    folder = snapshot.folder / table.name
     rows = sum(entry.rows for entry in entries)
-    if snapshot.rows(table) != rows:
-        what = f"the publication says {snapshot.rows(table)} rows, its manifests {rows}"
-        yield Finding("rows", str(folder), what, rebuild)
-    if table not in SPATIAL_TABLES:
+    if snapshot.rows(table.name) != rows:
+        what = f"the publication says {snapshot.rows(table.name)} rows, its manifests {rows}"
+        yield Finding("rows", str(folder), what, REPAIR)
+    if table.name not in SPATIAL_TABLES:
         return
-    stated = read_properties(folder).get("hats_nrows")
+    try:
+        stated = read_properties(folder).get("hats_nrows")
+        listed = snapshot.pixels(table.name)
+        schema = pq.read_schema(folder / "dataset" / "_common_metadata")
+    except (OSError, ValueError, pa.ArrowException) as error:
+        what = f"the catalogue's metadata cannot be read ({' '.join(str(error).split())})"
+        yield Finding("hats", str(folder), what, REPAIR)
+        return
     if stated != str(rows):
         what = f"hats_nrows is {stated}, the manifests have {rows} rows"
-        yield Finding("hats_nrows", str(folder), what, rebuild)
+        yield Finding("hats_nrows", str(folder), what, REPAIR)
     pixels = sorted({entry.pixel for entry in entries if entry.pixel is not None})
-    if snapshot.pixels(table) != pixels:
-        what = f"lists {len(snapshot.pixels(table))} pixels, the manifests have {len(pixels)}"
-        yield Finding("partition_info", str(folder / "partition_info.csv"), what, rebuild)
+    if listed != pixels:
+        what = f"lists {len(listed)} pixels, the manifests have {len(pixels)}"
+        yield Finding("partition_info", str(folder / "partition_info.csv"), what, REPAIR)
+    if not schema.equals(table.schema()):
+        what = f"is not of the schema of {table.name}"
+        yield Finding("schema", str(folder / "dataset" / "_common_metadata"), what, REPAIR)
 
 
 def _check_images(snapshot: Snapshot, entries: list[FileEntry]) -> Iterator[Finding]:
     """No image twice, in one night or in two."""
-    seen: Counter[int] = Counter()
+    nights: dict[int, list[str]] = {}
     for entry in entries:
-        try:
-            seen.update(pq.read_table(snapshot.layout.root / entry.path)["pid"].to_pylist())
-        except (OSError, pa.ArrowException):
-            continue  # said already of the file itself
-    for pid, times in seen.items():
-        if times > 1:
-            yield Finding(
-                "duplicate_image", f"image {pid}", f"is published {times} times", "Withdraw one."
-            )
+        pids = pq.ParquetFile(snapshot.layout.root / entry.path).read(["pid"])["pid"].to_pylist()
+        for pid, times in Counter(pids).items():
+            nights.setdefault(pid, []).extend([entry.part] * times)
+    for pid, where in sorted(nights.items()):
+        if len(where) > 1:
+            what = f"is published {len(where)} times, in {', '.join(where)}"
+            yield Finding("duplicate_image", f"image {pid}", what, AGAIN)

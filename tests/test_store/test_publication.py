@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import shutil
 from datetime import date
 
@@ -15,6 +16,7 @@ from store.errors import (
     ArchiveVersionError,
     DamagedArchiveError,
     NotAnArchiveError,
+    UnwritableArchiveError,
 )
 from store.layout import HealpixPixel
 from store.locks import locked
@@ -145,6 +147,33 @@ def test_no_folder_but_an_empty_one_becomes_an_archive(root, tmp_path):
     (full / "thesis.tex").touch()
     with pytest.raises(ArchiveExistsError, match="not an empty folder"):
         create_archive(full, ArchiveSettings())
+
+
+def test_an_init_that_was_killed_is_done_again(tmp_path, monkeypatch):
+    import store.publication as publication
+
+    root = tmp_path / "archive"
+    for step in ("_make_current", "finish_creation"):
+        with monkeypatch.context() as patched:
+            patched.setattr(publication, step, _die)
+            with pytest.raises(KeyboardInterrupt):
+                create_archive(root, ArchiveSettings())
+        with pytest.raises(NotAnArchiveError):
+            open_snapshot(root)
+    create_archive(root, ArchiveSettings())
+    assert verify(root) == []
+
+
+def _die(*_args, **_kwargs):
+    raise KeyboardInterrupt
+
+
+def test_an_error_of_ours_is_no_error_of_the_system(root):
+    error = UnwritableArchiveError(root, "No space left on device")
+    assert error.errno is error.strerror is None
+    assert str(error).startswith(f"{root}: cannot write (No space left on device)")
+    again = pickle.loads(pickle.dumps(error))
+    assert (str(again), again.code) == (str(error), "unwritable")
 
 
 def test_what_is_no_archive_is_said_to_be_none(tmp_path):

@@ -1,5 +1,6 @@
 """Every kind of damage is found and named."""
 
+import shutil
 from datetime import date
 
 import pyarrow as pa
@@ -11,7 +12,7 @@ from store.contract import DETECTIONS, IMAGES
 from store.files import write_table
 from store.layout import HealpixPixel
 from store.manifest import Manifest
-from store.publication import create_archive, publish
+from store.publication import create_archive, publish, republish
 from store.settings import ArchiveSettings
 from store.snapshot import open_snapshot
 from store.verify import verify
@@ -94,6 +95,39 @@ def publish_rows(root, rows, pixel):
 def test_rows_outside_their_pixel_are_found(root):
     publish_rows(root, pq.read_table(data_file(root)), HealpixPixel(5, 7))
     assert codes(root) == {"pixel"}
+
+
+@pytest.mark.parametrize(
+    "lost", ["hats.properties", "partition_info.csv", "dataset/_common_metadata"]
+)
+def test_lost_metadata_of_a_catalogue_is_found_and_mended(root, lost):
+    (open_snapshot(root).catalogue("detections") / lost).unlink()
+    assert codes(root) == {"hats"}
+    republish(root)
+    assert verify(root) == []
+
+
+def test_lost_links_and_folders_are_found_and_mended(root):
+    (root / "detections").unlink()
+    shutil.rmtree(open_snapshot(root).folder / "images")
+    folder = next((root / "pixels" / "detections" / "5").iterdir())
+    next(folder.iterdir()).unlink()
+    assert codes(root) == {"unlinked"}
+    republish(root)
+    assert verify(root) == []
+    assert open_snapshot(root).number == 2
+
+
+def test_a_damaged_file_is_written_anew_when_it_is_given_again(root):
+    path = data_file(root)
+    content = path.read_bytes()
+    rows = pq.read_table(path)
+    path.write_bytes(content[:-9] + b"?" + content[-8:])
+    assert codes(root) == {"checksum"}
+    pixel = HealpixPixel(5, rows["_healpix_29"][0].as_py() >> 48)
+    write_table(open_snapshot(root).layout, DETECTIONS, rows, "20240110", pixel)
+    assert path.read_bytes() == content
+    assert verify(root) == []
 
 
 def test_unsorted_rows_are_found(root):
