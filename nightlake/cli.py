@@ -24,6 +24,7 @@ VERBS = {
     "nights": "List the nights; draw the map of one.",
     "lightcurve": "Light curve of an object, or of all in a cone.",
     "sql": "Answer one SQL question.",
+    "crossmatch": "Match two catalogues by position.",
     "refusals": "List the inputs that were refused, and why.",
     "verify": "Check every published file.",
     "simulate": "Write simulated nights in the real formats.",

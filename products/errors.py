@@ -1,10 +1,15 @@
-"""What can go wrong when an answer is written or drawn.
+"""What can go wrong when an answer is written or drawn, or catalogues are matched.
 
 store.errors.NightlakeError
 └── ProductError                  base
     ├── UnwritableOutputError     the output file cannot be written
     ├── UnknownFormatError        no such format, or none that the file's name tells
-    └── NothingToDrawError        no point has both coordinates
+    ├── NothingToDrawError        no point has both coordinates
+    └── CatalogueError            a catalogue to be matched
+        ├── UnknownCatalogueError     no such file, or no format that is known
+        ├── UnreadableCatalogueError  it cannot be read
+        ├── MissingColumnError        a column is not there
+        └── BadColumnError            a column holds something else
 """
 
 from __future__ import annotations
@@ -13,6 +18,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from store.errors import NightlakeError
+
+_MOST_NAMES = 12
 
 
 class ProductError(NightlakeError):
@@ -48,3 +55,53 @@ class NothingToDrawError(ProductError, ValueError):
 
     def __init__(self, what: str) -> None:
         super().__init__(f"no picture is drawn: {what}", hint="Ask for another place or night.")
+
+
+class CatalogueError(ProductError):
+    """Something is wrong with a catalogue that is to be matched."""
+
+    code = "catalogue"
+
+
+class UnknownCatalogueError(CatalogueError, FileNotFoundError):
+    """No such file, or no format that is known."""
+
+    code = "unknown_catalogue"
+
+    def __init__(self, path: Path, what: str, hint: str = "") -> None:
+        known = "Give .parquet, .fits, .csv, a folder of Parquet files, or a HATS catalogue."
+        super().__init__(what, where=path, hint=hint or known)
+
+
+class UnreadableCatalogueError(CatalogueError, OSError):
+    """The catalogue cannot be read."""
+
+    code = "unreadable_catalogue"
+
+    def __init__(self, path: Path, reason: str, hint: str = "") -> None:
+        what = " ".join(reason.split()).rstrip(".")
+        super().__init__(what, where=path, hint=hint or "Check that the file is whole.")
+
+
+class MissingColumnError(CatalogueError, KeyError):
+    """A column is not there."""
+
+    code = "missing_column"
+
+    def __init__(self, name: str, where: Path, found: Iterable[str], option: str) -> None:
+        there = list(found)
+        listed = ", ".join(there[:_MOST_NAMES]) + (" …" if len(there) > _MOST_NAMES else "")
+        super().__init__(
+            f"column {name!r} is missing" + (f" (found: {listed})" if there else ""),
+            where=where,
+            hint=f"Name the column with {option}.",
+        )
+
+
+class BadColumnError(CatalogueError, ValueError):
+    """A column holds something else than it should."""
+
+    code = "bad_column"
+
+    def __init__(self, what: str, where: Path, hint: str) -> None:
+        super().__init__(what, where=where, hint=hint)

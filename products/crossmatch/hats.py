@@ -1,0 +1,237 @@
+"""A HATS catalogue where it lies: its pixels, and its rows by row group.
+
+Format: HATS, https://hats.readthedocs.io; `Npix=N.parquet` or a folder `Npix=N/` of files.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from products.crossmatch.columns import ColumnNames, choose, degrees, id_type
+from products.crossmatch.rows import (
+    Block,
+    Catalogue,
+    Ranges,
+    Rows,
+    healpix_key,
+    overlapping,
+)
+from products.errors import UnreadableCatalogueError
+from store.layout import HEALPIX_ORDER, HealpixPixel
+
+# Row groups that a margin needs again soon are kept, up to so many bytes.
+CACHE_BYTES = 256 << 20
+_CATALOGUES = {"object", "source"}
+_PIXEL_PATH = re.compile(r"Norder=(\d+)/Dir=\d+/Npix=(\d+)")
+
+
+def find_hats(folder: Path) -> Path | None:
+    """The HATS catalogue at `folder`, or the primary one of a collection; None if it is none."""
+    if (folder / "collection.properties").is_file():
+        properties = read_properties(folder / "collection.properties")
+        return folder / properties.get("hats_primary_table_url", "")
+    if any((folder / name).is_file() for name in ("hats.properties", "properties")):
+        return folder
+    return None
+
+
+def read_properties(path: Path) -> dict[str, str]:
+    """A file of `key=value` lines; comments begin with # or !."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    pairs = [line.split("=", 1) for line in lines if "=" in line and line[0] not in "#!"]
+    return {key.strip(): value.strip() for key, value in pairs}
+
+
+class HatsCatalogue(Catalogue):
+    """The HATS catalogue in `folder`.
+
+    Raises
+    ------
+    UnreadableCatalogueError : it is an association, an index or a map, or files are missing.
+    MissingColumnError, BadColumnError
+    """
+
+    def __init__(self, folder: Path, wanted: ColumnNames, side: str) -> None:
+        self.folder = folder
+        file = next(
+            (folder / n for n in ("hats.properties", "properties") if (folder / n).is_file()), None
+        )
+        if file is None:
+            raise UnreadableCatalogueError(folder, "no hats.properties")
+        said = read_properties(file)
+        kind = said.get("dataproduct_type", "object")
+        if kind not in _CATALOGUES:
+            raise UnreadableCatalogueError(folder, f"a HATS {kind}, not a catalogue")
+        self.name = said.get("obs_collection", folder.name)
+        self._suffix = said.get("hats_npix_suffix", ".parquet")
+        self.pixels = tuple(sorted(_pixels(folder), key=lambda pixel: pixel.index_range))
+        schema = self._schema()
+        default = (said.get("hats_col_ra", ""), said.get("hats_col_dec", ""))
+        self.columns = choose(schema.names, wanted, folder, side, default)
+        self.id_name = self.columns.id
+        self.id_type = pa.int64()
+        if self.id_name is None:
+            raise UnreadableCatalogueError(
+                folder, "no column looks like an id", f"Name one with --{side}-id."
+            )
+        self.id_type = id_type(schema.field(self.id_name).type, self.id_name, folder)
+        for name in (self.columns.ra, self.columns.dec):
+            degrees(pa.array([], schema.field(name).type), name, folder)
+        key = said.get("hats_col_healpix", "_healpix_29")
+        exact = said.get("hats_col_healpix_order", "29") == str(HEALPIX_ORDER)
+        usable = key in schema.names and schema.field(key).type == pa.int64()
+        self.key = key if exact and usable else None
+        ends = np.array([pixel.index_range for pixel in self.pixels], dtype=np.int64).reshape(-1, 2)
+        self._first, self._last = ends[:, 0], ends[:, 1] - 1
+        self._blocks: dict[HealpixPixel, list[Block]] = {}
+        self._cache = _Cache(CACHE_BYTES)
+
+    def _schema(self) -> pa.Schema:
+        path = self.folder / "dataset" / "_common_metadata"
+        if not path.is_file():
+            path = next((p for pixel in self.pixels for p in self._files(pixel)), path)
+        return pq.read_schema(path)
+
+    def _files(self, pixel: HealpixPixel) -> list[Path]:
+        stem = self.folder / "dataset" / pixel.hats_path
+        if self._suffix == "/":
+            return sorted(p for p in stem.glob("*.parquet") if p.name[0] not in "._")
+        return [stem.with_name(stem.name + self._suffix)]
+
+    def blocks_in(self, ranges: Ranges) -> Sequence[Block]:
+        """The row groups that may hold rows of the ranges."""
+        blocks: list[Block] = []
+        for i in overlapping(self._first, self._last, ranges):
+            pixel = self.pixels[i]
+            if pixel not in self._blocks:
+                self._blocks[pixel] = [
+                    block for path in self._files(pixel) for block in self._row_groups(pixel, path)
+                ]
+            blocks += self._blocks[pixel]
+        first = np.array([block.first for block in blocks], dtype=np.int64)
+        last = np.array([block.last for block in blocks], dtype=np.int64)
+        return [blocks[i] for i in overlapping(first, last, ranges)]
+
+    def _row_groups(self, pixel: HealpixPixel, path: Path) -> list[Block]:
+        try:
+            metadata = pq.read_metadata(path)
+        except (OSError, pa.ArrowException) as error:
+            raise UnreadableCatalogueError(path, str(error)) from error
+        return [
+            RowGroup(
+                self,
+                pixel,
+                path,
+                i,
+                metadata.row_group(i).num_rows,
+                *self._ends(pixel, metadata.row_group(i)),
+            )
+            for i in range(metadata.num_row_groups)
+            if metadata.row_group(i).num_rows
+        ]
+
+    def _ends(self, pixel: HealpixPixel, group: pq.RowGroupMetaData) -> tuple[int, int]:
+        """Least and greatest index of a row group, by its statistics or its pixel."""
+        first, past = pixel.index_range
+        for i in range(group.num_columns if self.key else 0):
+            column = group.column(i)
+            if column.path_in_schema == self.key:
+                known = column.statistics
+                if known is not None and known.has_min_max:
+                    return max(first, known.min), min(past - 1, known.max)
+        return first, past - 1
+
+    def load(self, block: RowGroup) -> Rows:
+        """The rows of a row group."""
+        rows = self._cache.get((block.path, block.number))
+        if rows is None:
+            rows = self._read(block)
+            self._cache.put((block.path, block.number), rows)
+        return rows
+
+    def _read(self, block: RowGroup) -> Rows:
+        columns = self.columns
+        names = list(dict.fromkeys([*columns.names, *([self.key] if self.key else [])]))
+        try:
+            with pq.ParquetFile(block.path) as file:
+                table = file.read_row_group(block.number, columns=names)
+            ids = _one(table, str(columns.id)).cast(self.id_type)
+            ra = degrees(_one(table, columns.ra), columns.ra, block.path)
+            dec = degrees(_one(table, columns.dec), columns.dec, block.path)
+            key = _one(table, self.key).to_numpy() if self.key else healpix_key(ra, dec)
+        except (OSError, pa.ArrowException, KeyError) as error:
+            raise UnreadableCatalogueError(block.path, str(error)) from error
+        # On the very border libraries disagree: the catalogue says which pixel a row is in.
+        return Rows.sort(ra, dec, ids, np.clip(key, block.first, block.last))
+
+
+@dataclass(frozen=True, slots=True)
+class RowGroup:
+    """A row group of a file of one pixel."""
+
+    catalogue: HatsCatalogue
+    pixel: HealpixPixel
+    path: Path
+    number: int
+    n_rows: int
+    first: int
+    last: int
+
+    def count(self, first: int, past: int) -> float:
+        """Rows of index first ≤ i < past, were they spread evenly."""
+        inside = min(past, self.last + 1) - max(first, self.first)
+        return self.n_rows * max(0, inside) / (self.last + 1 - self.first)
+
+    def load(self) -> Rows:
+        """The rows."""
+        return self.catalogue.load(self)
+
+
+class _Cache:
+    """The rows read last, of a bounded size; several threads may ask at once."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self._left = most_bytes
+        self._held: OrderedDict[tuple[Path, int], Rows] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, key: tuple[Path, int]) -> Rows | None:
+        with self._lock:
+            if key in self._held:
+                self._held.move_to_end(key)
+            return self._held.get(key)
+
+    def put(self, key: tuple[Path, int], rows: Rows) -> None:
+        with self._lock:
+            if key not in self._held:
+                self._held[key] = rows
+                self._left -= rows.nbytes
+            while self._left < 0 and len(self._held) > 1:
+                _, dropped = self._held.popitem(last=False)
+                self._left += dropped.nbytes
+
+
+def _one(table: pa.Table, name: str) -> pa.Array:
+    column = table.column(name)
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def _pixels(folder: Path) -> list[HealpixPixel]:
+    """The pixels that partition_info.csv lists, or else those that have a path."""
+    listing = folder / "partition_info.csv"
+    if listing.is_file():
+        with listing.open(encoding="ascii", newline="") as lines:
+            return [HealpixPixel(int(r["Norder"]), int(r["Npix"])) for r in csv.DictReader(lines)]
+    paths = (folder / "dataset").glob("Norder=*/Dir=*/Npix=*")
+    found = (_PIXEL_PATH.search(path.as_posix()) for path in paths)
+    return sorted({HealpixPixel(int(m[1]), int(m[2])) for m in found if m})
