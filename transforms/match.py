@@ -25,6 +25,7 @@ from transforms.patch import (
     layout,
     order_runs,
     search,
+    together,
 )
 from transforms.sphere import ARCSEC_PER_RADIAN, Floats, columns
 
@@ -58,7 +59,7 @@ class SkyGrid:
         if ra.size >= 2**31:
             raise TransformError(f"{ra.size} reference sources: match them in parts below 2³¹")
         self.size = ra.size
-        self._patches = _patches(ra, dec, _chord(radius_arcsec))
+        self._patches = together(_patches(ra, dec, _chord(radius_arcsec)))
 
     def nearest(
         self, ra_deg: ArrayLike, dec_deg: ArrayLike, radius_arcsec: float = 1.5
@@ -80,11 +81,7 @@ class SkyGrid:
         chord = _chord(radius_arcsec)
         index = np.full(ra.size, -1, dtype=np.int32)
         square = np.full(ra.size, chord * chord)
-        for p in self._patches:
-            search(
-                ra, dec, chord, p.frame, p.corner, p.width, p.height, p.starts, p.sources, p.rows,
-                index, square,
-            )  # fmt: skip
+        search(ra, dec, chord, self._patches, index, square)
         _separations(index, square)
         return index, square
 
@@ -108,11 +105,11 @@ class SkyGrid:
         ra, dec = columns(ra_deg, dec_deg)
         chord = _chord(radius_arcsec)
         starts = np.zeros(ra.size + 1, dtype=np.int64)
-        self._collect(ra, dec, chord, starts[1:], np.empty(0, np.int32), np.empty(0))
+        collect(ra, dec, chord, self._patches, starts[1:], np.empty(0, np.int32), np.empty(0))
         longest = int(starts.max(initial=0))
         np.cumsum(starts, out=starts)
         index, square = np.empty(starts[-1], dtype=np.int32), np.empty(starts[-1])
-        self._collect(ra, dec, chord, starts[:-1].copy(), index, square)
+        collect(ra, dec, chord, self._patches, starts[:-1].copy(), index, square)
         row = np.repeat(np.arange(ra.size), np.diff(starts))
         if longest <= LONG_RUN:
             order_runs(starts, index, square)
@@ -121,15 +118,6 @@ class SkyGrid:
             index, square = index[order], square[order]
         _separations(index, square)
         return row, index, square
-
-    def _collect(
-        self, ra: Floats, dec: Floats, chord: float, place: Places, index: Index, square: Floats
-    ) -> None:
-        for p in self._patches:
-            collect(
-                ra, dec, chord, p.frame, p.corner, p.width, p.height, p.starts, p.sources, p.rows,
-                place, index, square,
-            )  # fmt: skip
 
 
 def _chord(radius_arcsec: float) -> float:

@@ -1,4 +1,4 @@
-"""One patch of sky on a grid: sources bucketed by cell of a SIN plane, and the search among them.
+"""Patches of sky on grids: sources bucketed by cell of a SIN plane, and the search among them.
 
 Two directions are never farther apart in the SIN plane than their chord, so all sources within a
 radius lie in the few cells that a square of that half width touches; they themselves are judged by
@@ -8,7 +8,9 @@ the chords of unit vectors.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +26,8 @@ SOURCES_PER_CELL = 1.0
 TILE = 512
 # Beyond 60° from its centre a plane is foreshortened twice: such sources get another patch.
 PATCH_UP = 0.5
+# What a component of a unit vector may be wrong by, and far more.
+ROUNDING = 1e-12
 # Stand in for a cell: beyond the patch, and no direction at all.
 BEYOND, NOWHERE = -1, -2
 
@@ -39,6 +43,39 @@ class Patch:
     starts: Index  # (width·height + 2,) place of each cell's first source
     sources: Floats  # (m, 3) unit vectors on ICRS axes, by cell
     rows: Index  # (m,) row of each source in the catalogue, ascending within a cell
+
+
+class Patches(NamedTuple):
+    """Several patches as one, in the order of their making; a tuple, as kernels take it."""
+
+    frames: Floats  # (p, 3, 3)
+    corners: Floats  # (p, 3)
+    shapes: Index  # (p, 2) width, height
+    cells: Places  # (p,) place of each patch's first cell in `starts`
+    starts: Index  # place of each cell's first source in `sources`
+    sources: Floats  # (m, 3)
+    rows: Index  # (m,)
+
+
+def together(patches: Sequence[Patch]) -> Patches:
+    """All patches, their sources one after the other."""
+    before = np.cumsum([0, *(patch.rows.size for patch in patches)])
+    starts = [p.starts + np.int32(n) for p, n in zip(patches, before[:-1], strict=True)]
+    cells = np.cumsum([0, *(part.size for part in starts)])[:-1]
+    one = len(patches) == 1  # nearly always: then nothing is copied
+    return Patches(
+        np.array([p.frame for p in patches]).reshape(-1, 3, 3),
+        np.array([p.corner for p in patches]).reshape(-1, 3),
+        np.array([(p.width, p.height) for p in patches], dtype=np.int32).reshape(-1, 2),
+        np.asarray(cells, dtype=np.int64),
+        patches[0].starts if one else np.concatenate([np.empty(0, np.int32), *starts]),
+        patches[0].sources
+        if one
+        else np.concatenate([np.empty((0, 3)), *(p.sources for p in patches)]),
+        patches[0].rows
+        if one
+        else np.concatenate([np.empty(0, np.int32), *(p.rows for p in patches)]),
+    )
 
 
 def layout(ra: Floats, dec: Floats, frame: Floats, chord: float) -> tuple[Floats, int, int]:
@@ -62,14 +99,37 @@ def layout(ra: Floats, dec: Floats, frame: Floats, chord: float) -> tuple[Floats
 @kernel
 def project(ra: Floats, dec: Floats, frame: Floats, xyz: Floats, plane: Floats) -> None:
     """Unit vectors on ICRS axes and on the frame's: east, north, up."""
+    point(ra, dec, xyz)
+    upward(xyz, frame, ra.size, plane)
+    across(xyz, frame, ra.size, plane)
+
+
+@kernel
+def point(ra: Floats, dec: Floats, xyz: Floats) -> None:
+    """Unit vectors on ICRS axes."""
     for i in range(ra.size):
         sin_ra, cos_ra = sincos_degrees(ra[i])
         sin_dec, cos_dec = sincos_degrees(dec[i])
-        px, py, pz = cos_dec * cos_ra, cos_dec * sin_ra, sin_dec
-        xyz[0, i], xyz[1, i], xyz[2, i] = px, py, pz
-        plane[0, i] = frame[0, 0] * px + frame[0, 1] * py
-        plane[1, i] = frame[1, 0] * px + frame[1, 1] * py + frame[1, 2] * pz
-        plane[2, i] = frame[2, 0] * px + frame[2, 1] * py + frame[2, 2] * pz
+        xyz[0, i], xyz[1, i], xyz[2, i] = cos_dec * cos_ra, cos_dec * sin_ra, sin_dec
+
+
+@kernel
+def upward(xyz: Floats, frame: Floats, n: int, plane: Floats) -> float:
+    """The component towards the frame's centre, and the largest one; NaN is none."""
+    largest = -1.0
+    for i in range(n):
+        up = frame[2, 0] * xyz[0, i] + frame[2, 1] * xyz[1, i] + frame[2, 2] * xyz[2, i]
+        plane[2, i] = up
+        largest = up if up > largest else largest
+    return largest
+
+
+@kernel
+def across(xyz: Floats, frame: Floats, n: int, plane: Floats) -> None:
+    """The components to the east and to the north of the frame's centre."""
+    for i in range(n):
+        plane[0, i] = frame[0, 0] * xyz[0, i] + frame[0, 1] * xyz[1, i]
+        plane[1, i] = frame[1, 0] * xyz[0, i] + frame[1, 1] * xyz[1, i] + frame[1, 2] * xyz[2, i]
 
 
 @kernel
@@ -84,10 +144,10 @@ def assign(
     cells: Index, starts: Index,
 ) -> int:  # fmt: skip
     """Cell of each source, the place where each cell starts, and how many sources there are."""
-    point, plane = np.empty((3, TILE)), np.empty((3, TILE))
+    xyz, plane = np.empty((3, TILE)), np.empty((3, TILE))
     for begin in range(0, ra.size, TILE):
         end = min(begin + TILE, ra.size)
-        project(ra[begin:end], dec[begin:end], frame, point, plane)
+        project(ra[begin:end], dec[begin:end], frame, xyz, plane)
         for j in range(end - begin):
             if plane[2, j] > PATCH_UP:
                 column = cell_of(plane[0, j] - corner[0], corner[2], width)
@@ -133,76 +193,88 @@ def fill(
 
 @kernel
 def search(
-    ra: Floats, dec: Floats, chord: float,
-    frame: Floats, corner: Floats, width: int, height: int,
-    starts: Index, sources: Floats, rows: Index,
-    index: Index, square: Floats,
-) -> None:  # fmt: skip
-    """Improve index and squared chord of each row by the sources of one patch."""
-    point, plane = np.empty((3, TILE)), np.empty((3, TILE))
+    ra: Floats, dec: Floats, chord: float, patches: Patches, index: Index, square: Floats
+) -> None:
+    """Improve index and squared chord of each row by the sources of all patches."""
+    frames, corners, shapes, cells, starts, sources, rows = patches
+    xyz, plane = np.empty((3, TILE)), np.empty((3, TILE))
+    reach = PATCH_UP - chord - ROUNDING
     for begin in range(0, ra.size, TILE):
         end = min(begin + TILE, ra.size)
-        project(ra[begin:end], dec[begin:end], frame, point, plane)
-        for j in range(end - begin):
-            # NaN fails the comparison; what is behind the frame is out of every radius' reach.
-            if not plane[2, j] > 0.0:
+        point(ra[begin:end], dec[begin:end], xyz)
+        for p in range(len(cells)):
+            # Rows in the order of the sky are mostly out of a patch's reach all together.
+            if not upward(xyz, frames[p], end - begin, plane) > reach:
                 continue
-            i = begin + j
-            px, py, pz = point[0, j], point[1, j], point[2, j]
-            x, y = plane[0, j] - corner[0], plane[1, j] - corner[1]
-            first = cell_of(x - chord, corner[2], width)
-            last = cell_of(x + chord, corner[2], width) + 1
-            line = cell_of(y - chord, corner[2], height) * width
-            last_line = cell_of(y + chord, corner[2], height) * width
-            best, best_row = square[i], index[i]
-            while line <= last_line:
-                # Neighbouring cells of one line lie side by side in memory.
-                for k in range(starts[line + first], starts[line + last]):
-                    # Chords, not cosines: 1 - cos(x) loses every digit at an arcsecond.
-                    dx, dy, dz = sources[k, 0] - px, sources[k, 1] - py, sources[k, 2] - pz
-                    distance = dx * dx + dy * dy + dz * dz
-                    nearer = distance < best
-                    lower = (distance == best) & ((best_row < 0) | (rows[k] < best_row))
-                    if nearer | lower:
-                        best, best_row = distance, rows[k]
-                line += width
-            square[i], index[i] = best, best_row
+            across(xyz, frames[p], end - begin, plane)
+            width, height, first_cell = shapes[p, 0], shapes[p, 1], cells[p]
+            east, north, per_unit = corners[p, 0], corners[p, 1], corners[p, 2]
+            for j in range(end - begin):
+                # NaN fails the comparison; sources lie above PATCH_UP, no farther than the chord.
+                if not plane[2, j] > reach:
+                    continue
+                i = begin + j
+                px, py, pz = xyz[0, j], xyz[1, j], xyz[2, j]
+                x, y = plane[0, j] - east, plane[1, j] - north
+                first = first_cell + cell_of(x - chord, per_unit, width)
+                last = first_cell + cell_of(x + chord, per_unit, width) + 1
+                line = cell_of(y - chord, per_unit, height) * width
+                last_line = cell_of(y + chord, per_unit, height) * width
+                best, best_row = square[i], index[i]
+                while line <= last_line:
+                    # Neighbouring cells of one line lie side by side in memory.
+                    for k in range(starts[line + first], starts[line + last]):
+                        # Chords, not cosines: 1 - cos(x) loses every digit at an arcsecond.
+                        dx, dy, dz = sources[k, 0] - px, sources[k, 1] - py, sources[k, 2] - pz
+                        distance = dx * dx + dy * dy + dz * dz
+                        nearer = distance < best
+                        lower = (distance == best) & ((best_row < 0) | (rows[k] < best_row))
+                        if nearer | lower:
+                            best, best_row = distance, rows[k]
+                    line += width
+                square[i], index[i] = best, best_row
 
 
 @kernel
 def collect(
-    ra: Floats, dec: Floats, chord: float,
-    frame: Floats, corner: Floats, width: int, height: int,
-    starts: Index, sources: Floats, rows: Index,
-    place: Places, index: Index, square: Floats,
+    ra: Floats, dec: Floats, chord: float, patches: Patches, place: Places, index: Index,
+    square: Floats,
 ) -> None:  # fmt: skip
-    """Move each row's place by one for every source of one patch that is within the chord.
+    """Move each row's place by one for every source within the chord.
 
     Index and squared chord of the source are written there; empty ones mean: only count.
     """
-    point, plane = np.empty((3, TILE)), np.empty((3, TILE))
+    frames, corners, shapes, cells, starts, sources, rows = patches
+    xyz, plane = np.empty((3, TILE)), np.empty((3, TILE))
+    reach = PATCH_UP - chord - ROUNDING
     for begin in range(0, ra.size, TILE):
         end = min(begin + TILE, ra.size)
-        project(ra[begin:end], dec[begin:end], frame, point, plane)
-        for j in range(end - begin):
-            if not plane[2, j] > 0.0:
+        point(ra[begin:end], dec[begin:end], xyz)
+        for p in range(len(cells)):
+            if not upward(xyz, frames[p], end - begin, plane) > reach:
                 continue
-            i = begin + j
-            px, py, pz = point[0, j], point[1, j], point[2, j]
-            x, y = plane[0, j] - corner[0], plane[1, j] - corner[1]
-            first = cell_of(x - chord, corner[2], width)
-            last = cell_of(x + chord, corner[2], width) + 1
-            line = cell_of(y - chord, corner[2], height) * width
-            last_line = cell_of(y + chord, corner[2], height) * width
-            while line <= last_line:
-                for k in range(starts[line + first], starts[line + last]):
-                    dx, dy, dz = sources[k, 0] - px, sources[k, 1] - py, sources[k, 2] - pz
-                    distance = dx * dx + dy * dy + dz * dz
-                    if distance <= chord * chord:
-                        if index.size:
-                            index[place[i]], square[place[i]] = rows[k], distance
-                        place[i] += 1
-                line += width
+            across(xyz, frames[p], end - begin, plane)
+            width, height, first_cell = shapes[p, 0], shapes[p, 1], cells[p]
+            east, north, per_unit = corners[p, 0], corners[p, 1], corners[p, 2]
+            for j in range(end - begin):
+                if not plane[2, j] > reach:
+                    continue
+                i = begin + j
+                px, py, pz = xyz[0, j], xyz[1, j], xyz[2, j]
+                x, y = plane[0, j] - east, plane[1, j] - north
+                first = first_cell + cell_of(x - chord, per_unit, width)
+                last = first_cell + cell_of(x + chord, per_unit, width) + 1
+                line = cell_of(y - chord, per_unit, height) * width
+                last_line = cell_of(y + chord, per_unit, height) * width
+                while line <= last_line:
+                    for k in range(starts[line + first], starts[line + last]):
+                        dx, dy, dz = sources[k, 0] - px, sources[k, 1] - py, sources[k, 2] - pz
+                        distance = dx * dx + dy * dy + dz * dz
+                        if distance <= chord * chord:
+                            if index.size:
+                                index[place[i]], square[place[i]] = rows[k], distance
+                            place[i] += 1
+                    line += width
 
 
 @kernel
