@@ -42,6 +42,13 @@ DERIVED: dict[str, Column] = {
             "Position angle of the second pixel axis, north through east",
             null="the image has no WCS",
         ),
+        Column(
+            "is_current",
+            "bool",
+            "",
+            "meta.code",
+            "Whether the reference catalogue that was used is the one that stands",
+        ),
         Column("table_name", "string", "", "meta.id", "Name of the table"),
         Column("n_rows", "int64", "", "meta.number", "Rows"),
     )

@@ -9,15 +9,18 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import threading
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
 
+from queries import scratch
 from queries.errors import OutOfMemoryError, QueryError
 from queries.frames import to_frame
 from queries.interrupt import interruptible
@@ -29,6 +32,10 @@ from store.snapshot import Snapshot
 if TYPE_CHECKING:
     import polars as pl
 
+Answer = TypeVar("Answer")
+# Tables that a question reads from these files alone.
+Files = Mapping[str, Sequence[Path]]
+
 _HERMETIC = {
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
@@ -36,11 +43,17 @@ _HERMETIC = {
     "allow_persistent_secrets": False,
     # A Python variable is no table: the same statement means the same everywhere.
     "python_enable_replacements": False,
+    # What is set here holds: no statement can switch it, nor switch logging to a file on.
+    "lock_configuration": True,
 }
+
+_VALUES_HINT = "Values for $name are given as sql(…, name=value), or --param name=value."
 
 
 class Session:
     """Questions to one snapshot; made by `connect`, closed at the end of its `with`.
+
+    Many threads may ask at once: each question has a cursor of its own.
 
     Parameters
     ----------
@@ -59,8 +72,14 @@ class Session:
         }
         if memory_limit:
             config["memory_limit"] = memory_limit
-        self.connection = duckdb.connect(":memory:", config=config)
+        connection = duckdb.connect(":memory:", config=config)
+        self.connection = connection
         self._views: set[str] = set()
+        self._making_views = threading.Lock()
+        self._asking = 0
+        self._idle = threading.Condition()
+        # Whoever drops its last reference closes it too: nobody is asking then.
+        self._release = weakref.finalize(self, _release, connection, self.spill_folder)
 
     def __enter__(self) -> Session:
         return self
@@ -74,65 +93,104 @@ class Session:
         self.close()
 
     def close(self) -> None:
-        """Close the connection and take the spilled files away."""
-        self.connection.close()
-        if self.spill_folder:
-            shutil.rmtree(self.spill_folder, ignore_errors=True)
+        """Let running questions end, close the connection and take the spilled files away."""
+        with self._idle:
+            self._idle.wait_for(lambda: self._asking == 0)
+            self._release()
 
-    def sql(self, statement: str, params: Mapping[str, Any] | None = None) -> pl.DataFrame:
+    def sql(
+        self,
+        statement: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        files: Files | None = None,
+    ) -> pl.DataFrame:
         """The answer to one SQL question, over views named as the archive's tables.
 
         Parameters
         ----------
         statement : one question; values of `params` stand in it as `$name`.
+        files : tables that are read from these files alone: no other is opened.
 
         Raises
         ------
         QueryError : DuckDB refuses it; in DuckDB's words, on one line.
         """
-        with self._plain_errors():
-            return interruptible(self.connection, lambda: to_frame(self._ask(statement, params)))
+        return self._answer(to_frame, statement, params, files)
 
     def rows(
-        self, statement: str, params: Mapping[str, Any] | None = None
+        self,
+        statement: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        files: Files | None = None,
     ) -> list[tuple[Any, ...]]:
         """The same as plain tuples; spares polars."""
-        with self._plain_errors():
-            return interruptible(self.connection, lambda: self._ask(statement, params).fetchall())
+        return self._answer(lambda relation: relation.fetchall(), statement, params, files)
 
     def describe(
         self, statement: str, params: Mapping[str, Any] | None = None
     ) -> list[tuple[str, str]]:
         """Names and DuckDB types of the answer's columns."""
-        with self._plain_errors():
-            relation = self._ask(statement, params)
+
+        def read(relation: duckdb.DuckDBPyRelation) -> list[tuple[str, str]]:
             return list(zip(relation.columns, map(str, relation.types), strict=True))
 
-    @contextmanager
-    def narrowed(self, table: str, files: Sequence[Path]) -> Iterator[None]:
-        """Within the block the view `table` reads only `files`: no other is opened."""
-        view = select_files(TABLES[table], files)
-        with self._plain_errors():
-            self.connection.execute(f"CREATE OR REPLACE TEMP VIEW {table} AS {view}")
-        try:
-            yield
-        finally:
-            self.connection.execute(f"DROP VIEW temp.{table}")
+        return self._answer(read, statement, params, None)
 
-    def _ask(self, statement: str, params: Mapping[str, Any] | None) -> duckdb.DuckDBPyRelation:
-        question = check_question(self.connection, statement)
+    def _answer(
+        self,
+        read: Callable[[duckdb.DuckDBPyRelation], Answer],
+        statement: str,
+        params: Mapping[str, Any] | None,
+        files: Files | None,
+    ) -> Answer:
+        """What `read` makes of the answer, while the question's cursor is open."""
+        with self._plain_errors(), self._cursor() as cursor:
+            return interruptible(
+                cursor, lambda: read(self._ask(cursor, statement, params, files or {}))
+            )
+
+    @contextmanager
+    def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection to the same database, with temporary views of its own."""
+        with self._idle:
+            cursor = self.connection.cursor()
+            self._asking += 1
+        try:
+            yield cursor
+        finally:
+            with self._idle:
+                cursor.close()
+                self._asking -= 1
+                self._idle.notify_all()
+
+    def _ask(
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        statement: str,
+        params: Mapping[str, Any] | None,
+        files: Files,
+    ) -> duckdb.DuckDBPyRelation:
+        question = check_question(cursor, statement)
         for name in names_of(question, list(TABLES)):
-            self._create_view(name)
-        relation = self.connection.sql(question, params=dict(params) if params else None)
+            if name in files:
+                view = select_files(TABLES[name], files[name])
+                cursor.execute(f"CREATE TEMP VIEW {name} AS {view}")
+            else:
+                self._create_view(cursor, name)
+        relation = cursor.sql(question, params=dict(params) if params else None)
         if relation is None:
             raise QueryError("the statement has no answer")
         return relation
 
-    def _create_view(self, name: str) -> None:
-        if name not in self._views:
-            view = select_table(TABLES[name], self.snapshot)
-            self.connection.execute(f"CREATE VIEW {name} AS {view}")
-            self._views.add(name)
+    def _create_view(self, cursor: duckdb.DuckDBPyConnection, name: str) -> None:
+        """The table's view over the whole snapshot, made once for all cursors."""
+        with self._making_views:
+            if name not in self._views:
+                view = select_table(TABLES[name], self.snapshot)
+                cursor.execute(f"CREATE VIEW {name} AS {view}")
+                self._views.add(name)
 
     @contextmanager
     def _plain_errors(self) -> Iterator[None]:
@@ -140,8 +198,8 @@ class Session:
         try:
             yield
         except duckdb.OutOfMemoryException as error:
-            scratch = self.snapshot.layout.scratch
-            raise OutOfMemoryError(scratch, self.spill_folder is not None) from error
+            where = self.snapshot.layout.scratch
+            raise OutOfMemoryError(where, self.spill_folder is not None) from error
         except duckdb.Error as error:
             raise query_error(str(error)) from error
 
@@ -163,19 +221,26 @@ def query_error(message: str) -> QueryError:
         what = what.split(" Did you mean")[0].rstrip("!")
         return QueryError(what, hint=f"The tables are {', '.join(TABLES)}.")
     if "Values were not provided" in what or "excess parameters" in what:
-        return QueryError(what, hint="Values for $name are given as sql(…, name=value).")
+        return QueryError(what, hint=_VALUES_HINT)
     if "not found in FROM clause" in what:
         return QueryError(what, hint="List a table's columns with: DESCRIBE table.")
     return QueryError(what)
 
 
-def _spill_folder(scratch: Path) -> Path | None:
-    """A folder of this session's own below `scratch`, which DuckDB makes when it first spills.
+def _spill_folder(below: Path) -> Path | None:
+    """A folder of this session's own in the scratch folder, which DuckDB makes when it spills.
 
     None where nothing can be written: then a question that outgrows memory is an error.
     """
     with suppress(OSError):
-        scratch.mkdir(exist_ok=True)
-        if os.access(scratch, os.W_OK | os.X_OK):
-            return scratch / f"duckdb-{os.getpid()}-{uuid.uuid4().hex[:12]}"
+        below.mkdir(exist_ok=True)
+        if os.access(below, os.W_OK | os.X_OK):
+            scratch.sweep(below)
+            return below / f"{scratch.prefix('duckdb')}{uuid.uuid4().hex[:12]}"
     return None
+
+
+def _release(connection: duckdb.DuckDBPyConnection, spill_folder: Path | None) -> None:
+    connection.close()
+    if spill_folder:
+        shutil.rmtree(spill_folder, ignore_errors=True)

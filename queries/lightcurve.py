@@ -5,7 +5,8 @@ All rows come back, bad ones too: `catflags` says which (0 is clean), `is_bad` w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,9 @@ from queries.connection import Session
 from queries.errors import UnknownFilterError, UnknownObjectError
 from queries.library import query
 from queries.sky import Cone
+from store.channel import FILTER_IDS, channel_of_oid, channel_part
 from store.contract import REFERENCE_SOURCES
+from store.layout import HEALPIX_ORDER
 from store.manifest import references_group
 from store.settings import read_settings
 from store.snapshot import Snapshot
@@ -21,27 +24,48 @@ from store.snapshot import Snapshot
 if TYPE_CHECKING:
     import polars as pl
 
-FILTERS = {"zg": 1, "zr": 2, "zi": 3}
 # A reference position is kept to 1e-7 degrees, and so is a detection's.
 _ROUNDING_ARCSEC = 0.01
+# A quadrant's corners are 0.62 degrees from its centre (3072 × 3080 pixels of 1.01 arcsec), which
+# is taken to 0.1 degrees here.
+_QUADRANT_ARCSEC = 3600.0
+_WHOLE_SKY = (0, 12 * 4**HEALPIX_ORDER - 1)
 
 
 def lightcurve_by_oid(session: Session, oid: int) -> pl.DataFrame:
-    """Every detection of one object, in the order of time.
+    """Every detection that carries an object's id, in the order of time.
+
+    They lie at its reference source, unless the reference catalogue was replaced after their
+    night was ingested: those of such nights are looked for in all of the channel's quadrant.
 
     Raises
     ------
-    UnknownObjectError : no reference source has that id.
+    UnknownObjectError : no reference source has that id, and no detection.
     """
     snapshot = session.snapshot
-    ra_deg, dec_deg = locate(session, oid)
-    radius_arcsec = read_settings(snapshot.layout.root).match_radius_arcsec + _ROUNDING_ARCSEC
-    cone = Cone(ra_deg, dec_deg, radius_arcsec)
-    first, last = cone.span
-    with session.narrowed("detections", _files(snapshot, cone)):
-        return session.sql(
-            query("lightcurve_by_oid").sql, {"oid": oid, "first": first, "last": last}
+    place = locate(session, oid)
+    images = session.rows(query("matched_images").sql, _channel(oid))
+    files: list[Path] = []
+    first, last = _WHOLE_SKY
+    if place is not None:
+        cone = Cone(
+            *place, read_settings(snapshot.layout.root).match_radius_arcsec + _ROUNDING_ARCSEC
         )
+        first, last = cone.span
+        files += _files(snapshot, [cone], {night for night, is_current, *_ in images if is_current})
+    former = [(night, centre) for night, is_current, *centre in images if not is_current]
+    if former:
+        first, last = _WHOLE_SKY
+        files += _files(snapshot, _quadrants(former), {night for night, _ in former})
+    nights = {night for night, *_ in images}
+    curve = session.sql(
+        query("lightcurve_by_oid").sql,
+        {"oid": oid, "first": first, "last": last},
+        files={"detections": sorted(set(files)), "images": _of(nights, snapshot.files("images"))},
+    )
+    if place is None and curve.is_empty():
+        raise UnknownObjectError(oid, snapshot.layout.root, _what_is_there(snapshot, oid))
+    return curve
 
 
 def lightcurve_by_cone(
@@ -62,52 +86,50 @@ def lightcurve_by_cone(
         "last": last,
         "fids": filter_ids(filters),
     }
-    with session.narrowed("detections", _files(session.snapshot, cone)):
-        return session.sql(query("lightcurve_by_cone").sql, params)
+    files = {"detections": _files(session.snapshot, [cone])}
+    return session.sql(query("lightcurve_by_cone").sql, params, files=files)
 
 
-def locate(session: Session, oid: int) -> tuple[float, float]:
-    """Right ascension and declination of an object's reference source, degrees.
-
-    Raises
-    ------
-    UnknownObjectError : no reference source has that id.
-    """
-    snapshot = session.snapshot
-    files = reference_files(snapshot, oid)
-    with session.narrowed("reference_sources", files):
-        rows = session.rows(f"SELECT ra, dec FROM ({_bare(query('object').sql)})", {"oid": oid})
-    if not rows:
-        found = (
-            f"none of the {channel_of(oid)} reference sources has that id"
-            if files
-            else f"no reference catalogue {channel_of(oid)}"
-        )
-        raise UnknownObjectError(oid, snapshot.layout.root, found)
-    ra_deg, dec_deg = rows[0]
-    return ra_deg, dec_deg
-
-
-def channel_of(oid: int) -> str:
-    """The reference channel that an object id names: 000633_zr_c07_q4.
-
-    The id is field·1e12 + fid·1e11 + ccdid·1e9 + qid·1e8 + sourceid.
-    """
-    codes = {fid: code for code, fid in FILTERS.items()}
-    field, rest = divmod(oid, 10**12)
-    fid, rest = divmod(rest, 10**11)
-    ccdid, rest = divmod(rest, 10**9)
-    return f"{field:06d}_{codes.get(fid, f'fid{fid}')}_c{ccdid:02d}_q{rest // 10**8}"
+def locate(session: Session, oid: int) -> tuple[float, float] | None:
+    """Right ascension and declination of an object's reference source, degrees; None without."""
+    rows = session.rows(
+        f"SELECT ra, dec FROM ({_bare(query('object').sql)})",
+        {"oid": oid},
+        files={"reference_sources": reference_files(session.snapshot, oid)},
+    )
+    return (rows[0][0], rows[0][1]) if rows else None
 
 
 def reference_files(snapshot: Snapshot, oid: int) -> list[Path]:
     """The files of the reference channel that `oid` names, of all files of its field."""
-    manifest = snapshot.manifest(references_group(oid // 10**12))
+    field, *_ = channel = channel_of_oid(oid)
+    manifest = snapshot.manifest(references_group(field))
     return [
         snapshot.layout.root / entry.path
         for entry in manifest.files
-        if entry.table == REFERENCE_SOURCES.name and entry.part == channel_of(oid)
+        if entry.table == REFERENCE_SOURCES.name and entry.part == channel_part(*channel)
     ]
+
+
+def _channel(oid: int) -> dict[str, int]:
+    return dict(zip(("field", "fid", "ccdid", "qid"), channel_of_oid(oid), strict=True))
+
+
+def _quadrants(images: Iterable[tuple[date, list[float | None]]]) -> list[Cone]:
+    """Cones that hold the images of one channel, whose centres are much the same."""
+    centres = {
+        (round(ra_deg, 1), round(dec_deg, 1))
+        for _, (ra_deg, dec_deg) in images
+        if ra_deg is not None and dec_deg is not None
+    }
+    return [Cone(ra_deg, dec_deg, _QUADRANT_ARCSEC) for ra_deg, dec_deg in sorted(centres)]
+
+
+def _what_is_there(snapshot: Snapshot, oid: int) -> str:
+    part = channel_part(*channel_of_oid(oid))
+    if reference_files(snapshot, oid):
+        return f"none of the {part} reference sources has that id, and no detection"
+    return f"no reference catalogue {part}"
 
 
 def filter_ids(filters: Sequence[str] | None) -> list[int] | None:
@@ -120,14 +142,25 @@ def filter_ids(filters: Sequence[str] | None) -> list[int] | None:
     if filters is None:
         return None
     for name in filters:
-        if name not in FILTERS:
+        if name not in FILTER_IDS:
             raise UnknownFilterError(name)
-    return [FILTERS[name] for name in filters]
+    return [FILTER_IDS[name] for name in filters]
 
 
-def _files(snapshot: Snapshot, cone: Cone) -> list[Path]:
-    """The files of detections that may lie in `cone`."""
-    return snapshot.files("detections", cone.touched(snapshot.pixels("detections")))
+def _files(
+    snapshot: Snapshot, cones: Iterable[Cone], nights: Collection[date] | None = None
+) -> list[Path]:
+    """The files of detections, of some nights or of all, that may lie in one of `cones`."""
+    pixels = snapshot.pixels("detections")
+    touched = {pixel for cone in cones for pixel in cone.touched(pixels)}
+    files = snapshot.files("detections", sorted(touched))
+    return files if nights is None else _of(nights, files)
+
+
+def _of(nights: Collection[date], files: Iterable[Path]) -> list[Path]:
+    """The files of these nights, by their names."""
+    names = {f"{night:%Y%m%d}.parquet" for night in nights}
+    return [path for path in files if path.name in names]
 
 
 def _bare(sql: str) -> str:

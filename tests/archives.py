@@ -16,6 +16,7 @@ import hpgeom
 import numpy as np
 import pyarrow as pa
 
+from store.channel import FILTERCODES, channel_part
 from store.columns import Table
 from store.contract import (
     DETECTIONS,
@@ -34,7 +35,7 @@ from store.publication import create_archive, publish
 from store.settings import ArchiveSettings
 from store.snapshot import Snapshot
 
-FILTERCODES = {1: "zg", 2: "zr", 3: "zi"}
+REFERENCE_CHECKSUM = "0123456789abcdef"
 FIRST_NIGHT = date(2024, 1, 10)
 _MJD_EPOCH = date(1858, 11, 17)
 _ZEROS: dict[str, Any] = {
@@ -59,7 +60,7 @@ class Channel:
 
     @property
     def part(self) -> str:
-        return f"{self.field:06d}_{FILTERCODES[self.fid]}_c{self.ccdid:02d}_q{self.qid}"
+        return channel_part(self.field, self.fid, self.ccdid, self.qid)
 
     @property
     def identifiers(self) -> dict[str, int]:
@@ -116,7 +117,12 @@ def nightly(
 
 
 def reference_files(
-    layout: Layout, channel: Channel, ra: np.ndarray, dec: np.ndarray, order: int
+    layout: Layout,
+    channel: Channel,
+    ra: np.ndarray,
+    dec: np.ndarray,
+    order: int,
+    checksum: str = REFERENCE_CHECKSUM,
 ) -> list[FileEntry]:
     """The files of one reference channel."""
     rfid = channel.field * 10**6 + 120_000 + channel.fid * 100 + channel.rcid
@@ -138,6 +144,7 @@ def reference_files(
         1,
         rfid=rfid,
         filtercode=FILTERCODES[channel.fid],
+        input_checksum=checksum,
         **channel.identifiers,
     )
     return [
@@ -153,6 +160,7 @@ def night_files(
     ra: np.ndarray,
     dec: np.ndarray,
     order: int,
+    reference_checksum: str = REFERENCE_CHECKSUM,
 ) -> list[FileEntry]:
     """The files of one night: one exposure of each channel, an hour apart."""
     n = len(ra)
@@ -194,6 +202,7 @@ def night_files(
                 dec=dec[0],
                 n_published=n,
                 n_matched=n,
+                reference_checksum=reference_checksum,
                 magzp=26.2,
                 limitmag=20.8,
                 exptime=30.0,

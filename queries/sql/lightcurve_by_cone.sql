@@ -18,7 +18,7 @@ SELECT
     d.qid, d.rcid, i.limitmag, i.magzp, i.magzprms, i.clrcoeff, i.clrcounc, i.exptime, i.airmass,
     d.secz, i.programid, d.match_arcsec, d.night, i.seeing, i.infobits, i.is_bad, i.bad_reason
 FROM detections AS d
-LEFT JOIN images AS i ON i.expid = d.expid AND i.rcid = d.rcid
+LEFT JOIN images AS i ON i.night = d.night AND i.expid = d.expid AND i.rcid = d.rcid
 WHERE d._healpix_29 BETWEEN $first AND $last
     AND ($fids::TINYINT[] IS NULL OR list_contains($fids::TINYINT[], d.fid))
     -- Half chords, squared, not cosines: 1 - cos(x) loses every digit at an arcsecond.

@@ -1,10 +1,15 @@
 import os
 import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import duckdb
 import pytest
 from archives import Channel, cluster, nightly
 
+from queries import connection, scratch
 from queries.connection import connect, query_error
 from queries.errors import OutOfMemoryError, QueryError, StatementRefusedError
 from queries.views import sql_type
@@ -28,6 +33,34 @@ CHANGING = [
     "INSTALL httpfs",
     "LOAD httpfs",
     "CALL duckdb_settings()",
+    "WITH x AS (COPY (SELECT 1) TO '{out}') SELECT count(*) FROM x",
+    "SELECT * FROM (WITH x AS (COPY (SELECT 1) TO '{out}') SELECT * FROM x)",
+    "SELECT (WITH x AS (COPY (SELECT 1) TO '{out}') SELECT count(*) FROM x)",
+    "WITH x AS (INSERT INTO images VALUES (1) RETURNING *) SELECT * FROM x",
+    "WITH x AS (UPDATE images SET field = 1) SELECT 1",
+    "WITH x AS (DELETE FROM images) SELECT 1",
+    "SELECT 1 UNION ALL (WITH x AS (COPY (SELECT 1) TO '{out}') SELECT 1)",
+    "DESCRIBE WITH x AS (COPY (SELECT 1) TO '{out}') SELECT 1",
+    "SUMMARIZE WITH x AS (COPY (SELECT 1) TO '{out}') SELECT 1",
+    "EXPLAIN ANALYZE WITH x AS (COPY (SELECT 1) TO '{out}') SELECT 1",
+    # To a reader of brackets the options end within the name of the file.
+    "EXPLAIN ANALYZE (WITH x AS (COPY (SELECT 1) TO '{out})\n SELECT 1 -- ') SELECT 1)",
+    "WITH x AS (COPY (SELECT 1) TO '{out}') PIVOT x ON count USING count(*)",
+    "PIVOT (WITH x AS (COPY(SELECT 1) TO '{out}') SELECT * FROM x) ON count USING count(*)",
+    "EXPLAIN ANALYZE WITH x AS (COPY (SELECT 1) TO '{out}') PIVOT x ON count USING count(*)",
+    "PIVOT (FROM query('FROM images')) ON filtercode USING count(*)",
+    "SELECT * FROM enable_logging(storage = 'file', storage_config = {{'path': '{out}'}})",
+    "SELECT * FROM ENABLE_LOGGING('QueryLog')",
+    "FROM enable_profiling(save_location = '{out}')",
+    "SELECT * FROM truncate_duckdb_logs()",
+    "SELECT * FROM checkpoint()",
+    "FROM query('SELECT 1')",
+    "FROM \"Query\"('SELECT 1')",
+    "FROM query_table('images')",
+    "FROM json_execute_serialized_sql(json_serialize_sql('SELECT 1'))",
+    "SELECT * FROM range(2), LATERAL (FROM query('SELECT 1'))",
+    "SELECT * FROM range((SELECT count(*) FROM query('SELECT 1')))",
+    "PRAGMA json_execute_serialized_sql(json_serialize_sql('SELECT 1'))",
     "SELECT 1; SELECT 2",
     "-- nothing but a comment",
     "",
@@ -44,6 +77,27 @@ ASKING = [
     "SHOW TABLES",
     "EXPLAIN SELECT * FROM images",
     "EXPLAIN ANALYZE SELECT * FROM images",
+    "EXPLAIN (FORMAT json) SELECT * FROM images",
+    "EXPLAIN (ANALYZE, FORMAT json) SELECT * FROM images",
+    "EXPLAIN (SELECT 1)",
+    "EXPLAIN FROM images PIVOT (count(*) FOR filtercode IN ('zg', 'zr'))",
+    "EXPLAIN PIVOT images ON filtercode USING count(*)",
+    "DESCRIBE PIVOT images ON filtercode USING count(*)",
+    "DESCRIBE SELECT * FROM images",
+    "SELECT * FROM (DESCRIBE images)",
+    "SELECT * FROM (SUMMARIZE nights)",
+    "SHOW ALL TABLES",
+    "SELECT 1 UNION SELECT 2",
+    "WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t WHERE n < 5) FROM t",
+    "SELECT * FROM range(3), unnest([1, 2]) AS u(x)",
+    "FROM duckdb_settings()",
+    "SELECT 'COPY' AS \"delete\" FROM images",
+    'SELECT \'"type":"COPY_QUERY_NODE"\'',
+    "SELECT * FROM (PIVOT images ON filtercode USING count(*))",
+    "WITH p AS (PIVOT images ON filtercode USING count(*)) FROM p",
+    "FROM images PIVOT (count(*) FOR filtercode IN ('zg', 'zr'))",
+    "UNPIVOT (SELECT 1 AS a, 2 AS b) ON a, b",
+    "SELECT " + " + ".join(["1"] * 900),
     "PIVOT images ON filtercode USING count(*)",
     "PRAGMA table_info('images')",
     "SELECT * FROM information_schema.columns",
@@ -145,15 +199,42 @@ def _add_night(root: Path, places: tuple) -> None:
     publish(root, {night_group(night): Manifest.of(night_group(night), files)}, "test")
 
 
-def test_narrowed_view_opens_only_its_files(small: Snapshot) -> None:
+def test_question_opens_only_the_files_it_is_given(small: Snapshot) -> None:
     first, *_ = small.files("detections")
+    nights = "SELECT count(DISTINCT night) FROM detections"
     with connect(small) as session:
-        with session.narrowed("detections", [first]):
-            (seen,) = session.rows("SELECT count(DISTINCT night) FROM detections")
-        assert seen == (1,)
-        with session.narrowed("detections", []):
-            assert session.rows("SELECT * FROM detections") == []
-        assert session.rows("SELECT count(DISTINCT night) FROM detections") == [(3,)]
+        assert session.rows(nights, files={"detections": [first]}) == [(1,)]
+        assert session.rows("FROM detections", files={"detections": []}) == []
+        assert session.rows(nights) == [(3,)]
+
+
+def test_many_threads_ask_one_session_and_none_sees_anothers_files(small: Snapshot) -> None:
+    first, *_ = small.files("detections")
+    questions: list[tuple[dict[str, list[Path]] | None, int]] = [
+        (None, 36),
+        ({"detections": [first]}, 12),
+        ({"detections": []}, 0),
+    ]
+
+    def ask(number: int) -> bool:
+        files, rows = questions[number % 3]
+        if number % 2:
+            return session.rows("SELECT count(*) FROM detections", files=files) == [(rows,)]
+        return session.sql("FROM detections", files=files).height == rows
+
+    with connect(small) as session, ThreadPoolExecutor(8) as threads:
+        assert all(threads.map(ask, range(240)))
+
+
+def test_closing_waits_for_the_question_that_runs(small: Snapshot) -> None:
+    session = connect(small)
+    with ThreadPoolExecutor(1) as threads:
+        answer = threads.submit(session.rows, "SELECT sum(hash(range)) FROM range(60000000)")
+        while not session._asking:
+            pass
+        session.close()
+        assert answer.done()
+        assert len(answer.result()) == 1
 
 
 def test_names_that_mean_something_to_sql_or_globs_are_only_names(tmp_path: Path) -> None:
@@ -161,8 +242,8 @@ def test_names_that_mean_something_to_sql_or_globs_are_only_names(tmp_path: Path
     snapshot = nightly(root, *cluster(10, 45), n_nights=1)
     with connect(snapshot) as session:
         assert session.rows("SELECT count(*) FROM detections") == [(12,)]
-        with session.narrowed("detections", snapshot.files("detections")):
-            assert session.rows("SELECT count(*) FROM detections") == [(12,)]
+        files = {"detections": snapshot.files("detections")}
+        assert session.rows("SELECT count(*) FROM detections", files=files) == [(12,)]
 
 
 def test_spilling_stays_in_the_archive_and_goes_with_the_session(
@@ -170,14 +251,39 @@ def test_spilling_stays_in_the_archive_and_goes_with_the_session(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    scratch = small.layout.scratch
+    monkeypatch.setitem(connection._HERMETIC, "threads", 1)
+    below = small.layout.scratch
     with connect(small, memory_limit="60MB") as session:
-        session.connection.execute("SET threads = 1")
-        assert list(scratch.iterdir()) == []
+        assert list(below.iterdir()) == []
         session.connection.execute("SELECT i, hash(i) FROM range(6000000) t(i) ORDER BY 2")
-        assert [path.name.split("-")[1] for path in scratch.iterdir()] == [str(os.getpid())]
-    assert list(scratch.iterdir()) == []
+        assert [path.name.split("-")[1] for path in below.iterdir()] == [str(os.getpid())]
+    assert list(below.iterdir()) == []
     assert list(tmp_path.iterdir()) == []
+
+
+def test_settings_are_locked(small: Snapshot) -> None:
+    with connect(small) as session, pytest.raises(duckdb.Error, match="has been locked"):
+        session.connection.execute("SET memory_limit = '1GB'")
+
+
+def test_leftovers_of_killed_processes_go_and_those_of_others_stay(
+    tmp_path: Path,
+) -> None:
+    snapshot = create_archive(tmp_path / "A", ArchiveSettings())
+    below = snapshot.layout.scratch
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        process.wait()
+    own = {kind: below / f"{scratch.prefix(kind)}x" for kind in ("duckdb", "matplotlib")}
+    left = [
+        path.with_name(path.name.replace(str(os.getpid()), str(process.pid), 1))
+        for path in own.values()
+    ]
+    elsewhere = below / f"duckdb-{process.pid}-another-host-x"
+    for folder in (*own.values(), *left, elsewhere):
+        folder.mkdir()
+    (left[0] / "spilled").write_text("")
+    with connect(snapshot):
+        assert sorted(below.iterdir()) == sorted((*own.values(), elsewhere))
 
 
 def test_without_room_to_spill_the_error_says_so(

@@ -18,6 +18,8 @@ VALUES = {
     "DOUBLE": 45.0,
     "DATE": date(2024, 1, 10),
     "TINYINT[]": [2],
+    "SMALLINT": 633,
+    "TINYINT": 2,
 }
 
 

@@ -1,20 +1,29 @@
+from datetime import date
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
-from archives import Channel, cluster, nightly
+from archives import Channel, cluster, night_files, nightly
+from archives import reference_files as write_reference
 from astropy import units as u
 from astropy.coordinates import SkyCoord
 
 from queries.connection import connect
 from queries.errors import UnknownFilterError, UnknownObjectError
 from queries.lightcurve import (
-    channel_of,
     lightcurve_by_cone,
     lightcurve_by_oid,
     reference_files,
 )
 from queries.sky import Cone
+from store.channel import channel_of_oid, channel_part
+from store.contract import IMAGES
+from store.files import write_table
+from store.layout import Layout
+from store.manifest import Manifest, night_group, references_group
+from store.publication import publish
 from store.snapshot import Snapshot
 
 RED, GREEN, OTHER = Channel(), Channel(fid=1), Channel(field=634, ccdid=12, qid=1)
@@ -109,6 +118,50 @@ def test_unknown_objects_are_named_with_what_was_looked_at(small: Snapshot) -> N
             lightcurve_by_oid(session, -1)
 
 
+@pytest.mark.parametrize("spread_arcsec", [60, 1800])
+def test_objects_are_found_after_their_reference_was_replaced(
+    tmp_path: Path, spread_arcsec: float
+) -> None:
+    # Four base pixels meet here: a quadrant lies in several.
+    ra, dec = cluster(45.0, 41.8103, 12, spread_arcsec)
+    nightly(tmp_path / "A", ra, dec, n_nights=2)
+    layout, group = Layout(tmp_path / "A"), references_group(RED.field)
+    # Other sources, fewer and in another order: a part of the ids means another star now.
+    files = write_reference(layout, RED, ra[::-1][:9], dec[::-1][:9], 5, "another")
+    publish(layout.root, {group: Manifest.of(group, files)}, "test")
+    night = date(2024, 2, 1)
+    files = night_files(layout, night, [RED], ra[::-1][:9], dec[::-1][:9], 5, "another")
+    snapshot = publish(
+        layout.root, {night_group(night): Manifest.of(night_group(night), files)}, ""
+    )
+    with connect(snapshot) as session:
+        for oid in RED.oids(12).tolist():
+            curve = lightcurve_by_oid(session, oid)
+            every = session.sql("FROM detections WHERE oid = $oid ORDER BY hmjd", {"oid": oid})
+            assert curve.height == every.height == (3 if oid in RED.oids(9) else 2)
+            assert curve["ra"].to_list() == every["ra"].to_list()
+        with pytest.raises(UnknownObjectError, match="reference sources has that id, and no det"):
+            lightcurve_by_oid(session, int(RED.oids(13)[12]))
+
+
+def test_image_that_stands_in_two_nights_multiplies_no_row(tmp_path: Path) -> None:
+    nightly(tmp_path / "A", *cluster(10, 45), n_nights=1)
+    layout, night = Layout(tmp_path / "A"), date(2024, 1, 9)
+    files = night_files(layout, date(2024, 1, 10), [RED], *cluster(10, 45), 5)
+    images = pq.read_table(layout.root / next(f.path for f in files if f.table == "images"))
+    images = images.set_column(
+        images.schema.get_field_index("night"), "night", pa.array([night], pa.date32())
+    )
+    entry = write_table(layout, IMAGES, images.cast(IMAGES.schema()), "20240109")
+    snapshot = publish(
+        layout.root, {night_group(night): Manifest.of(night_group(night), [entry])}, ""
+    )
+    with connect(snapshot) as session:
+        assert session.rows("SELECT count(*), count(DISTINCT pid) FROM images") == [(2, 1)]
+        assert lightcurve_by_oid(session, int(RED.oids(1)[0])).height == 1
+        assert lightcurve_by_cone(session, Cone(10, 45, 100)).height == 12
+
+
 def test_unknown_filter_is_refused(small: Snapshot) -> None:
     with connect(small) as session, pytest.raises(UnknownFilterError, match="'g' is not known"):
         lightcurve_by_cone(session, Cone(10, 45, 1), ["g"])
@@ -116,5 +169,5 @@ def test_unknown_filter_is_refused(small: Snapshot) -> None:
 
 def test_object_id_names_its_channel_and_only_that_file_is_read(small: Snapshot) -> None:
     oid = int(OTHER.oids(1)[0])
-    assert channel_of(oid) == OTHER.part == "000634_zr_c12_q1"
+    assert channel_part(*channel_of_oid(oid)) == OTHER.part == "000634_zr_c12_q1"
     assert [path.parent.name for path in reference_files(small, oid)] == [OTHER.part]
