@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Protocol, Self, TypeVar
 
 from ingest.errors import WorkerDiedError
 from store.processes import CleanPool
@@ -23,6 +23,17 @@ Result = TypeVar("Result")
 def available_cores() -> int:
     """Processor cores that this process may use."""
     return len(os.sched_getaffinity(0))
+
+
+class Tasks(Protocol):
+    """Whatever runs tasks: the pool of this machine, or a cluster's workers."""
+
+    workers: int
+
+    def run(
+        self, function: Callable[[Task], Result], tasks: Sequence[Task]
+    ) -> Iterator[tuple[int, Result]]:
+        """Results with their task's position, in the order they are done."""
 
 
 class Executor:

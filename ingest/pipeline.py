@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ingest.batch import BatchResult, BatchTask, run_batch
-from ingest.executor import Executor
+from ingest.executor import Executor, Tasks
 from ingest.merge import MergeTask, PixelTask, merge_pixels
 from ingest.metadata import MetadataTable
 from ingest.plan import Plan, PlannedImage, make_plan
@@ -84,6 +84,7 @@ def ingest(
     metadata: Path | None = None,
     hjd_method: HjdMethod = "fit",
     workers: int | None = None,
+    executor: Tasks | None = None,
     progress: Progress | None = None,
 ) -> IngestReport:
     """Ingest psfcat files: each night that they hold is published whole.
@@ -96,6 +97,7 @@ def ingest(
     metadata : table of what headers lack, CSV or Parquet, in the form of ZTF's own.
     hjd_method : `fit`, the offset-frame fit, or `exact`, row by row.
     workers : processes; None for one a core. The result does not depend on it.
+    executor : runs the tasks instead of `workers` processes of our own, and stays open.
 
     Raises
     ------
@@ -106,23 +108,28 @@ def ingest(
     started = time.monotonic()
     settings = read_settings(root)
     table = MetadataTable.read(metadata) if metadata else None
-    plan = make_plan(paths, settings, table=table, night=night, progress=progress)
-    refusals = list(plan.refusals)
-    reports = []
-    rows = sum(image.estimated_rows for images in plan.nights.values() for image in images)
-    with Executor(1 if rows < ROWS_WORTH_A_PROCESS and workers is None else workers) as executor:
+    with Executor(workers) as pool:
+        tasks = executor or pool
+        plan = make_plan(
+            paths, settings, table=table, night=night, progress=progress, executor=tasks
+        )
+        refusals = list(plan.refusals)
+        reports = []
+        rows = sum(image.estimated_rows for images in plan.nights.values() for image in images)
+        if rows < ROWS_WORTH_A_PROCESS and workers is None and executor is None:
+            tasks = Executor(1)
         for one, images in plan.nights.items():
             refused = [refusal for refusal in plan.refusals if refusal.night == one]
             report, new = _ingest_night(
-                root, settings, one, images, refused, hjd_method, executor, progress
+                root, settings, one, images, refused, hjd_method, tasks, progress
             )
             reports.append(report)
             refusals += new
-    for one in sorted({r.night for r in plan.refusals if r.night} - set(plan.nights)):
-        # Every file of that night was refused before it was read.
-        refused = [refusal for refusal in plan.refusals if refusal.night == one]
-        report, _ = _ingest_night(root, settings, one, [], refused, hjd_method, executor, progress)
-        reports.append(report)
+        for one in sorted({r.night for r in plan.refusals if r.night} - set(plan.nights)):
+            # Every file of that night was refused before it was read.
+            refused = [refusal for refusal in plan.refusals if refusal.night == one]
+            report, _ = _ingest_night(root, settings, one, [], refused, hjd_method, tasks, progress)
+            reports.append(report)
     looked_at = {image.path.name for images in plan.nights.values() for image in images}
     snapshot = publish_refusals(root, refusals, looked_at)
     return IngestReport(
@@ -165,7 +172,7 @@ def _ingest_night(
     images: list[PlannedImage],
     refused: list[Refusal],
     hjd_method: HjdMethod,
-    executor: Executor,
+    executor: Tasks,
     progress: Progress | None,
 ) -> tuple[GroupReport, list[Refusal]]:
     """Ingest one night; returns its report and the refusals that came up on the way."""
@@ -205,7 +212,7 @@ def _stage(
     images: list[PlannedImage],
     known: dict[int, str],
     hjd_method: HjdMethod,
-    executor: Executor,
+    executor: Tasks,
     progress: Progress | None,
 ) -> None:
     """Run the batches; what they found is gathered in the order of the images."""
@@ -253,7 +260,7 @@ def _batches(images: list[PlannedImage], workers: int) -> list[list[PlannedImage
 
 
 def _detections(
-    one: _Night, known: set[int], executor: Executor, progress: Progress | None
+    one: _Night, known: set[int], executor: Tasks, progress: Progress | None
 ) -> list[FileEntry]:
     """The night's files of detections, by pixel."""
     replaced = tuple(sorted(known & {record["pid"] for record in one.result.records}))

@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 
 from ingest.errors import DuplicateImage, RefusedInput, UnreadableFile
+from ingest.executor import Executor, Tasks
 from ingest.filenames import find_catalogues
 from ingest.metadata import ImageFacts, MetadataTable, gather_image_facts
 from ingest.psfcat import read_header
@@ -18,6 +19,10 @@ from transforms.identifiers import night as night_of
 
 ROW_BYTES = 58  # of a psfcat's table; its headers take 8,640 to 20,160 bytes
 HEADER_BYTES = 11_520
+# A header takes half a millisecond: one process looks at this many in a second, and no others are
+# started for fewer. A task looks at a tenth of them.
+HEADERS_WORTH_A_POOL = 2000
+HEADERS_A_TASK = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +83,7 @@ def make_plan(
     table: MetadataTable | None = None,
     night: date | None = None,
     progress: Progress | None = None,
+    executor: Tasks | None = None,
 ) -> Plan:
     """Look at every catalogue's header below `paths` and sort the images into nights.
 
@@ -86,6 +92,7 @@ def make_plan(
     paths : folders and files.
     night : take only the images of this night; a file whose night cannot be known is refused
         all the same.
+    executor : looks at the headers of large inputs; None for this process.
 
     Raises
     ------
@@ -94,24 +101,63 @@ def make_plan(
     found = find_catalogues(paths, "psfcat")
     plan = Plan(found)
     images: list[PlannedImage] = []
-    for number, path in enumerate(found):
-        if progress and number % 100 == 0:
-            progress(number, len(found), "reading headers")
-        try:
-            planned = _look_at(path, settings, table)
-        except RefusedInput as error:
-            plan.refusals.append(refusal_of(error, path))
-            continue
-        if night is None or planned.night == night:
-            images.append(planned)
+    for looked_at in _all_looked_at(found, settings, table, executor, progress):
+        if isinstance(looked_at, Refusal):
+            plan.refusals.append(looked_at)
+        elif night is None or looked_at.night == night:
+            images.append(looked_at)
     for image in _without_duplicates(images, plan):
         plan.nights.setdefault(image.night, []).append(image)
     for planned_images in plan.nights.values():
-        # Visits of one channel stand together: its reference is loaded once, and a batch of
-        # images covers few pixels.
-        planned_images.sort(key=lambda i: (i.facts.field, i.facts.fid, i.facts.rcid, i.pid))
+        # Visits of one channel stand together, whatever their filter: colours need the references
+        # of two, and each is loaded once.
+        planned_images.sort(key=lambda i: (i.facts.field, i.facts.rcid, i.facts.fid, i.pid))
     plan.nights = dict(sorted(plan.nights.items()))
     return plan
+
+
+@dataclass(frozen=True, slots=True)
+class LookTask:
+    """Some catalogues whose headers are to be looked at."""
+
+    paths: tuple[Path, ...]
+    settings: ArchiveSettings
+    table: MetadataTable | None
+
+
+def look_at(task: LookTask) -> list[PlannedImage | Refusal]:
+    """What is known of each catalogue, or why it is refused; in the order of the paths."""
+    seen: list[PlannedImage | Refusal] = []
+    for path in task.paths:
+        try:
+            seen.append(_look_at(path, task.settings, task.table))
+        except RefusedInput as error:
+            seen.append(refusal_of(error, path))
+    return seen
+
+
+def _all_looked_at(
+    found: Sequence[Path],
+    settings: ArchiveSettings,
+    table: MetadataTable | None,
+    executor: Tasks | None,
+    progress: Progress | None,
+) -> list[PlannedImage | Refusal]:
+    """Look at all catalogues, in a pool if they are many; in their order all the same."""
+    tasks = [
+        LookTask(tuple(found[start : start + HEADERS_A_TASK]), settings, table)
+        for start in range(0, len(found), HEADERS_A_TASK)
+    ]
+    if executor is None or len(found) < HEADERS_WORTH_A_POOL:
+        executor = Executor(1)
+    seen: dict[int, list[PlannedImage | Refusal]] = {}
+    done = 0
+    for position, result in executor.run(look_at, tasks):
+        seen[position] = result
+        done += len(result)
+        if progress:
+            progress(done, len(found), "reading headers")
+    return [one for _, some in sorted(seen.items()) for one in some]
 
 
 def _look_at(path: Path, settings: ArchiveSettings, table: MetadataTable | None) -> PlannedImage:

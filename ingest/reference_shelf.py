@@ -7,18 +7,20 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from store.manifest import Manifest, references_group
 from store.snapshot import Snapshot
 from transforms.identifiers import FILTERCODES
+from transforms.identifiers import oid as oid_of
 from transforms.match import SkyGrid
 from transforms.photometry import reference_colours
+from transforms.sorting import RadixSorter
 
-# A reference of 40,000 sources takes about 5 MB with its grid.
-KEPT = 64
+# A reference of 40,000 sources takes about 5 MB with its grid. Images come channel by channel, so
+# that few are in use at a time: those of its filters.
+KEPT = 8
 G, R = 1, 2
 
 
@@ -60,7 +62,7 @@ class ReferenceShelf:
         self._snapshot = snapshot
         self._radius_arcsec = radius_arcsec
         self._manifests: dict[int, Manifest] = {}
-        self._checksums: dict[int, dict[int, str]] = {}
+        self._images: dict[int, dict[int, tuple[int, str]]] = {}
         self._kept: OrderedDict[str, Reference | None] = OrderedDict()
         self._colours: OrderedDict[
             tuple[int, int, int], tuple[NDArray[np.float64], NDArray[np.float64]] | None
@@ -70,7 +72,7 @@ class ReferenceShelf:
         """The reference of a channel, or None if the archive has none."""
         part = channel_part(field, fid, ccdid, qid)
         if part not in self._kept:
-            self._kept[part] = self._load(field, part)
+            self._kept[part] = self._load(field, fid, ccdid, qid)
             if len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
         self._kept.move_to_end(part)
@@ -78,10 +80,14 @@ class ReferenceShelf:
 
     def checksum(self, field: int, fid: int, ccdid: int, qid: int) -> str | None:
         """Checksum of the channel's reference, without loading it; None if there is none."""
-        if field not in self._checksums:
-            self._checksums[field] = self._load_checksums(field)
-        rcid = 4 * (ccdid - 1) + qid - 1
-        return self._checksums[field].get(fid * 100 + rcid)
+        image = self._image(field, fid, ccdid, qid)
+        return None if image is None else image[1]
+
+    def _image(self, field: int, fid: int, ccdid: int, qid: int) -> tuple[int, str] | None:
+        """Id and checksum of the channel's reference image."""
+        if field not in self._images:
+            self._images[field] = self._load_images(field)
+        return self._images[field].get(fid * 100 + 4 * (ccdid - 1) + qid - 1)
 
     def colours(self, field: int, fid: int, ccdid: int, qid: int) -> NDArray[np.float64] | None:
         """g−r of each source of the channel's reference; NaN where the other filter has none.
@@ -108,36 +114,40 @@ class ReferenceShelf:
             self._manifests[field] = self._snapshot.manifest(references_group(field))
         return self._manifests[field]
 
-    def _load_checksums(self, field: int) -> dict[int, str]:
-        known: dict[int, str] = {}
+    def _load_images(self, field: int) -> dict[int, tuple[int, str]]:
+        known: dict[int, tuple[int, str]] = {}
         for entry in self._manifest(field).files:
             if entry.table == "reference_images":
                 table = pq.ParquetFile(self._snapshot.layout.root / entry.path).read(
-                    ["fid", "rcid", "input_checksum"]
+                    ["fid", "rcid", "rfid", "input_checksum"]
                 )
                 for row in table.to_pylist():
-                    known[row["fid"] * 100 + row["rcid"]] = row["input_checksum"]
+                    known[row["fid"] * 100 + row["rcid"]] = row["rfid"], row["input_checksum"]
         return known
 
-    def _load(self, field: int, part: str) -> Reference | None:
+    def _load(self, field: int, fid: int, ccdid: int, qid: int) -> Reference | None:
+        part = channel_part(field, fid, ccdid, qid)
         files = [
             self._snapshot.layout.root / entry.path
             for entry in self._manifest(field).files
             if entry.table == "reference_sources" and entry.part == part
         ]
-        if not files:
+        image = self._image(field, fid, ccdid, qid)
+        if image is None or not files:
             return None
-        names = ["rfid", "oid", "fid", "ccdid", "qid", "sourceid", "ra", "dec", "mag"]
-        rows = pa.concat_tables([pq.ParquetFile(path).read(names) for path in files])
-        rows = rows.take(pa.array(np.argsort(rows["sourceid"].to_numpy(), kind="stable")))
-        first = {name: rows[name][0].as_py() for name in ("rfid", "fid", "ccdid", "qid")}
-        digest = self.checksum(field, first["fid"], first["ccdid"], first["qid"])
+        # Few columns: the ids follow from the channel and the row in the catalogue.
+        names = ("sourceid", "ra", "dec", "mag")
+        tables = [pq.ParquetFile(path).read(list(names), use_threads=False) for path in files]
+        columns = {
+            name: np.concatenate([table[name].to_numpy() for table in tables]) for name in names
+        }
+        order, sourceid = RadixSorter().sort(columns["sourceid"].astype(np.int64))
         return Reference(
-            rfid=first["rfid"],
-            checksum=digest or "",
-            oid=rows["oid"].to_numpy(),
-            ra=rows["ra"].to_numpy(),
-            dec=rows["dec"].to_numpy(),
-            mag=rows["mag"].to_numpy().astype(np.float64),
+            rfid=image[0],
+            checksum=image[1],
+            oid=oid_of(field, fid, ccdid, qid, sourceid),
+            ra=columns["ra"][order],
+            dec=columns["dec"][order],
+            mag=columns["mag"][order].astype(np.float64),
             radius_arcsec=self._radius_arcsec,
         )

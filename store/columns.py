@@ -97,7 +97,10 @@ class Table:
 
     def empty(self) -> pa.Table:
         """A table of no rows."""
-        return self.schema().empty_table()
+        import pyarrow as pa
+
+        # Not `empty_table`: that imports pandas, where it is installed.
+        return pa.Table.from_batches([], self.schema())
 
     def write_options(self) -> dict[str, Any]:
         """Arguments of `pyarrow.parquet.ParquetWriter` that keep the contract's encodings.
