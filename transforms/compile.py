@@ -101,7 +101,7 @@ def compile_all() -> None:
     from transforms.airmass import APPARENT_SIZE
     from transforms.hjd import evaluate, fit_light_travel_time, light_travel_time
     from transforms.image import heliocentric_and_airmass, secz
-    from transforms.match import SkyGrid, match_rank
+    from transforms.match import SkyGrid, match_rank, zones
 
     ra, dec = np.array([10.0, 10.1]), np.array([20.0, 20.1])
     earth, apparent = np.array([400.0, 200.0, 100.0]), np.ones(APPARENT_SIZE)
@@ -114,6 +114,7 @@ def compile_all() -> None:
     index, separation = SkyGrid(ra, dec).nearest(ra, dec, 1.5)
     match_rank(index, separation)
     SkyGrid(ra, dec).within(ra, dec, 1.5)
+    zones(ra, dec)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ Rule of ties: of several reference sources at the same distance the lowest index
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,16 +19,19 @@ from transforms.patch import (
     NOWHERE,
     Index,
     Patch,
+    Patches,
     Places,
     assign,
     collect,
     fill,
     layout,
     order_runs,
+    point,
     search,
     together,
 )
-from transforms.sphere import ARCSEC_PER_RADIAN, Floats, columns
+from transforms.sorting import RadixSorter
+from transforms.sphere import ARCSEC_PER_RADIAN, Floats, columns, is_direction
 
 # A patch with a smaller part of the sources than this is not worth its search.
 FEW = 1 / 16
@@ -36,6 +40,11 @@ LARGEST_RADIUS_ARCSEC = 36000.0  # 10°: all matches of a patch are then in fron
 INCLUSIVE_ARCSEC = 1e-9
 # Sorting by insertion is quick up to here; a crowd is left to numpy.
 LONG_RUN = 64
+# Rows searched at a time by one thread.
+CHUNK = 1 << 20
+# So many rows, each farther than this from the one before, are searched in the order of the sky:
+# to sort them costs less than to fetch their surroundings from memory one by one.
+MANY, FAR_DEG = 1 << 16, 1.0
 
 
 class SkyGrid:
@@ -62,7 +71,12 @@ class SkyGrid:
         self._patches = together(_patches(ra, dec, _chord(radius_arcsec)))
 
     def nearest(
-        self, ra_deg: ArrayLike, dec_deg: ArrayLike, radius_arcsec: float = 1.5
+        self,
+        ra_deg: ArrayLike,
+        dec_deg: ArrayLike,
+        radius_arcsec: float = 1.5,
+        *,
+        workers: int = 1,
     ) -> tuple[Index, Floats]:
         """Nearest reference source within a radius, the radius included.
 
@@ -70,6 +84,7 @@ class SkyGrid:
         ----------
         ra_deg, dec_deg : (n,) ICRS degrees.
         radius_arcsec : greatest separation, 0 to 36000.
+        workers : threads, for catalogues of millions of rows.
 
         Returns
         -------
@@ -81,8 +96,18 @@ class SkyGrid:
         chord = _chord(radius_arcsec)
         index = np.full(ra.size, -1, dtype=np.int32)
         square = np.full(ra.size, chord * chord)
-        search(ra, dec, chord, self._patches, index, square)
-        _separations(index, square)
+
+        def part(begin: int) -> None:
+            rows = slice(begin, begin + CHUNK)
+            _search(ra[rows], dec[rows], chord, self._patches, index[rows], square[rows])
+
+        begins = range(0, ra.size, CHUNK)
+        if workers == 1 or len(begins) == 1:
+            for begin in begins:
+                part(begin)
+        else:
+            with ThreadPoolExecutor(workers) as pool:
+                list(pool.map(part, begins))
         return index, square
 
     def within(
@@ -118,6 +143,39 @@ class SkyGrid:
             index, square = index[order], square[order]
         _separations(index, square)
         return row, index, square
+
+
+def _search(
+    ra: Floats, dec: Floats, chord: float, patches: Patches, index: Index, square: Floats
+) -> None:
+    """Fill in index and separation of some rows."""
+    if ra.size < MANY or _is_swept(ra[:MANY], dec[:MANY]):
+        search(ra, dec, chord, patches, index, square)
+        _separations(index, square)
+        return
+    order, _ = RadixSorter().sort(zones(ra, dec))
+    found, distance = np.full_like(index, -1), np.full_like(square, chord * chord)
+    search(ra[order], dec[order], chord, patches, found, distance)
+    _separations(found, distance)
+    index[order], square[order] = found, distance
+
+
+def _is_swept(ra: Floats, dec: Floats) -> bool:
+    """Whether rows mostly lie near the row before; all of a sky that is small do."""
+    xyz = np.empty((3, ra.size))
+    point(ra, dec, xyz)
+    step = np.abs(np.diff(xyz)).sum(axis=0)
+    return bool((step > math.radians(FAR_DEG)).mean() < 0.5)
+
+
+@kernel
+def zones(ra: Floats, dec: Floats) -> Places:
+    """Squares of a quarter of a degree, numbered along zones of declination."""
+    zone = np.zeros(ra.size, dtype=np.int64)
+    for i in range(ra.size):
+        if is_direction(ra[i], dec[i]):
+            zone[i] = (int(4.0 * dec[i]) << 11) + (int(4.0 * ra[i]) & 2047)
+    return zone
 
 
 def _chord(radius_arcsec: float) -> float:

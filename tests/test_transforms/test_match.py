@@ -197,6 +197,26 @@ def test_an_impossible_radius_is_refused(radius):
         SkyGrid([1.0], [1.0]).nearest([1.0], [1.0], radius)
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_rows_in_any_order_and_on_any_thread_have_the_same_answer(workers, monkeypatch):
+    monkeypatch.setattr("transforms.match.CHUNK", 70_000)
+    rng = np.random.default_rng(31)
+    ref = rng.uniform(0, 360, 20_000), np.degrees(np.arcsin(rng.uniform(-1, 1, 20_000)))
+    chosen = np.concatenate([np.sort(rng.integers(0, 20_000, 70_000)), rng.permutation(20_000)])
+    chosen = np.concatenate([chosen, rng.integers(0, 20_000, 60_000)])
+    ra, dec = jittered(*(column[chosen] for column in ref), 0.2, seed=32)
+    ra[5::1000], dec[7::1000] = math.nan, math.inf
+    index, separation = SkyGrid(*ref).nearest(ra, dec, 1.5, workers=workers)
+    good = np.isfinite(ra) & np.isfinite(dec)
+    chord, tree = cKDTree(vectors(*ref)).query(vectors(ra[good], dec[good]))
+    angle = np.degrees(2 * np.arcsin(chord / 2)) / ARCSEC
+    np.testing.assert_array_equal(index[good], np.where(angle <= 1.5, tree, -1))
+    near = angle <= 1.5
+    np.testing.assert_allclose(separation[good][near], angle[near], rtol=0, atol=1e-6)
+    assert (index[~good] == -1).all()
+    assert np.isnan(separation[~good]).all()
+
+
 def pairs_brute_force(ref_ra, ref_dec, ra, dec, radius_arcsec):
     """Every pair within the radius: the nearest of each row first, then the lowest index."""
     refs, pairs = vectors(ref_ra, ref_dec), []
