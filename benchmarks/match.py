@@ -3,9 +3,9 @@
 python -m benchmarks.match [--rows N] [--json FILE]
 
 Rows are those of the left catalogue; the right one has a fifth of them. Both lie as catalogues do,
-in the order of their HEALPix index; kernel and astropy also take them shuffled. The kernel matches arrays in memory, as astropy does; the
-product goes from files to a file, beside LSDB (which reads the same catalogues and only computes)
-and STILTS (the same FITS tables to a FITS table).
+in the order of their HEALPix index; kernel and astropy also take them shuffled. The kernel matches
+arrays in memory, on all cores; the product goes from files to a file, beside LSDB (which reads the
+same catalogues and only computes) and STILTS (the same FITS tables to a FITS table).
 """
 
 from __future__ import annotations
