@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
@@ -30,7 +31,8 @@ class Archive:
     """A Nightlake archive.
 
     It shows the state that was published when it was opened, whatever is published meanwhile;
-    its own `ingest` and `add_references`, and `refresh`, bring it up to date.
+    its own `ingest` and `add_references`, and `refresh`, bring it up to date. Many threads may ask
+    one archive at once.
 
     Parameters
     ----------
@@ -48,6 +50,7 @@ class Archive:
         self._memory_limit = memory_limit
         self._snapshot = open_snapshot(self.root)
         self._session: Session | None = None
+        self._opening = threading.Lock()
 
     @classmethod
     def create(
@@ -101,26 +104,30 @@ class Archive:
     @property
     def session(self) -> Session:
         """DuckDB over that state, opened when it is first needed."""
-        if self._session is None:
-            self._session = connect(self._snapshot, self._memory_limit)
-        return self._session
+        with self._opening:
+            if self._session is None:
+                self._session = connect(self._snapshot, self._memory_limit)
+            return self._session
 
     def refresh(self) -> None:
         """See what is published now."""
         latest = open_snapshot(self.root)
-        if latest.number != self._snapshot.number:
-            self.close()
-            self._snapshot = latest
+        with self._opening:
+            if latest.number != self._snapshot.number:
+                # Not closed: another thread may be in the middle of a question. It ends with it.
+                self._session = None
+                self._snapshot = latest
 
     def close(self) -> None:
         """Let go of DuckDB; the next question opens it again."""
-        if self._session is not None:
-            self._session.close()
-            self._session = None
+        with self._opening:
+            session, self._session = self._session, None
+        if session is not None:
+            session.close()
 
     # --- asking -------------------------------------------------------------------------
 
-    def sql(self, statement: str, **params: Any) -> pl.DataFrame:
+    def sql(self, statement: str, /, **params: Any) -> pl.DataFrame:
         """Answer one SQL question; the tables are views, `$name` in it is `params[name]`.
 
         Raises
@@ -146,7 +153,7 @@ class Archive:
 
         Raises
         ------
-        queries.errors.UnknownObjectError : no reference source has that id.
+        queries.errors.UnknownObjectError : no reference source has that id, and no detection.
         ValueError : neither or both of `oid` and `cone` are given.
         """
         if (oid is None) == (cone is None):

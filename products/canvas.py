@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from products.errors import UnknownFormatError, UnwritableOutputError
 from products.outputs import write_output
+from queries.scratch import prefix
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -92,7 +93,7 @@ def _own_folder(scratch: Path | None, beside: Path) -> Path:
     if scratch is not None:
         try:
             scratch.mkdir(exist_ok=True)
-            return Path(tempfile.mkdtemp(prefix=f"matplotlib-{os.getpid()}-", dir=scratch))
+            return Path(tempfile.mkdtemp(prefix=prefix("matplotlib"), dir=scratch))
         except OSError:
             pass
     try:

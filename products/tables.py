@@ -35,9 +35,7 @@ def print_table(
     order += [c for c in frame.columns if c not in order]
     terminal = sys.stdout.isatty()
     shown = frame.head(max_rows) if terminal and max_rows is not None else frame
-    cells = {
-        name: [name, *(_text(v, known.get(name)) for v in shown[name].to_list())] for name in order
-    }
+    cells = {name: [name, *_texts(shown[name], known.get(name))] for name in order}
     names = _fitting(cells, shutil.get_terminal_size().columns if terminal else None)
     right = {name for name in names if frame[name].dtype.is_numeric()}
     if terminal:
@@ -90,6 +88,15 @@ def _fitting(cells: Mapping[str, list[str]], width: int | None) -> list[str]:
         if used - _GAP > width:
             return names[: max(number, 1)]
     return names
+
+
+def _texts(series: pl.Series, column: Column | None) -> list[str]:
+    """The cells of one column."""
+    decimals = _DECIMALS.get(column.unit) if column else None
+    if series.dtype == pl.Float32 and decimals is None:
+        # As text in its own precision: a Python float of 1.307 would be 1.30700004.
+        series = series.cast(pl.String)
+    return [_text(value, column) for value in series.to_list()]
 
 
 def _text(value: Any, column: Column | None) -> str:

@@ -7,7 +7,7 @@ store.errors.NightlakeError
     ├── UnknownQueryError         no file queries/sql/NAME.sql
     ├── BadConeError              a place or radius that is not on the sky
     ├── UnknownFilterError        a filter the survey does not have
-    └── UnknownObjectError        an object id that no reference source has
+    └── UnknownObjectError        an object id that no reference source has, and no detection
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from store.channel import FILTER_IDS
 from store.errors import NightlakeError
 
 
@@ -77,11 +78,13 @@ class UnknownFilterError(QueryError):
     code = "unknown_filter"
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"filter {name!r} is not known", hint="Choose among zg, zr and zi.")
+        super().__init__(
+            f"filter {name!r} is not known", hint=f"Choose among {', '.join(FILTER_IDS)}."
+        )
 
 
 class UnknownObjectError(QueryError, LookupError):
-    """An object id that no reference source of the archive has."""
+    """An object id that no reference source of the archive has, and no detection."""
 
     code = "unknown_object"
 

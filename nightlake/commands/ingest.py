@@ -76,7 +76,7 @@ def command(
     with Archive(root) as archive:
         if dry_run:
             found = archive.estimate(paths, night=night, metadata=metadata, hjd_method=hjd_method)
-            ctx.exit(_tell_estimate(found))
+            ctx.exit(_tell_estimate(found, night))
         with progress_bar(quiet) as progress:
             report = archive.ingest(
                 paths,
@@ -86,10 +86,20 @@ def command(
                 workers=workers,
                 progress=progress,
             )
+        if not report.groups and not report.refusals:
+            ctx.exit(_tell_nothing(night))
         ctx.exit(tell_report(report, "night", quiet))
 
 
-def _tell_estimate(found: IngestEstimate) -> Exit:
+def _tell_nothing(night: date | None) -> Exit:
+    of_night = f" of night {night}" if night else ""
+    click.echo(f"nightlake: no image{of_night} among these files; nothing was done", err=True)
+    return Exit.NOTHING
+
+
+def _tell_estimate(found: IngestEstimate, night: date | None) -> Exit:
+    if not found.nights and not found.refusals:
+        return _tell_nothing(night)
     tell_refusals(found.refusals)
     for night, (images, rows) in sorted(found.nights.items()):
         click.echo(f"{night}  {images:,} images  {rows:,} rows")

@@ -15,17 +15,17 @@ _DEFAULTS = ArchiveSettings()
 @click.command("init", short_help="Create an archive.")
 @click.argument("archive", envvar="NIGHTLAKE_ARCHIVE", type=click.Path(path_type=Path))
 @click.option(
-    "--order",
+    "--partition-order",
     default=_DEFAULTS.partition_order,
     show_default=True,
     metavar="K",
     help="HEALPix order of the partition: 5 is 12,288 pixels of 1.8 degrees.",
 )
 @click.option(
-    "--match-radius",
+    "--match-radius-arcsec",
     default=_DEFAULTS.match_radius_arcsec,
     show_default=True,
-    metavar="ARCSEC",
+    metavar="R",
     help="Largest separation of a detection from its reference source.",
 )
 @click.option(
@@ -46,8 +46,8 @@ _DEFAULTS = ArchiveSettings()
 @click.option("--name", default="nightlake", show_default=True, help="Name of the archive.")
 def command(
     archive: Path,
-    order: int,
-    match_radius: float,
+    partition_order: int,
+    match_radius_arcsec: float,
     night_offset_hours: float,
     site_xyz: tuple[float, float, float] | None,
     site_name: str | None,
@@ -70,10 +70,12 @@ def command(
         raise click.UsageError("--site-name needs --site-xyz.")
     site = SiteSettings(site_name, *site_xyz) if site_xyz and site_name else SiteSettings()
     try:
-        settings = ArchiveSettings(name, order, match_radius, night_offset_hours, site)
+        settings = ArchiveSettings(
+            name, partition_order, match_radius_arcsec, night_offset_hours, site
+        )
     except StoreError:
         raise
     except ValueError as error:
         raise click.UsageError(f"{error}.") from error
     create_archive(archive.absolute(), settings)
-    click.echo(f"{archive}: created, partition order {order}, site {site.name}")
+    click.echo(f"{archive}: created, partition order {partition_order}, site {site.name}")

@@ -9,6 +9,7 @@ import click
 
 from nightlake.commands.answer import give
 from nightlake.commands.words import OUT, only_archive, output_options, words_argument
+from store.channel import FILTER_IDS
 
 if TYPE_CHECKING:
     import polars as pl
@@ -33,7 +34,7 @@ _FIRST = ("oid", "hmjd", "filtercode", "mag", "magerr", "catflags", "limitmag", 
     "--filter",
     "filters",
     multiple=True,
-    type=click.Choice(["zg", "zr", "zi"]),
+    type=click.Choice(list(FILTER_IDS)),
     help="Only this filter; may be given several times.",
 )
 @output_options()

@@ -10,8 +10,7 @@ import click
 
 from nightlake.commands.progress import progress_bar
 from nightlake.commands.words import NIGHT
-
-_FILTERS = {"zg": 1, "zr": 2, "zi": 3}
+from store.channel import FILTER_IDS
 
 
 @click.command("simulate", short_help="Write simulated nights in the real formats.")
@@ -29,7 +28,7 @@ _FILTERS = {"zg": 1, "zr": 2, "zi": 3}
     help="A readout channel, 0 to 63; may be given several times.  [default: all]",
 )  # fmt: skip
 @click.option(
-    "--filter", "filters", type=click.Choice(list(_FILTERS)), multiple=True,
+    "--filter", "filters", type=click.Choice(list(FILTER_IDS)), multiple=True,
     default=("zg", "zr"), show_default=True, help="A filter; may be given several times.",
 )  # fmt: skip
 @click.option(
@@ -88,7 +87,7 @@ def command(
         nights=nights,
         fields=fields,
         channels=channels,
-        filters=tuple(_FILTERS[code] for code in filters),
+        filters=tuple(FILTER_IDS[code] for code in filters),
         exposures_per_night=exposures,
         sources_per_quadrant=sources,
         seed=seed,

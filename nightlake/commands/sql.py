@@ -8,12 +8,21 @@ from pathlib import Path
 import click
 
 from nightlake.commands.answer import give
-from nightlake.commands.words import output_options, split_archive, words_argument
+from nightlake.commands.words import PARAM, output_options, split_archive, words_argument
 from store.errors import NotAnArchiveError
 
 
 @click.command("sql", short_help="Answer one SQL question.")
 @words_argument("[ARCHIVE] QUESTION")
+@click.option(
+    "--param",
+    "-p",
+    "params",
+    type=PARAM,
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A value for $NAME: whole number, number or text; may be given several times.",
+)
 @output_options()
 @click.option(
     "--memory-limit",
@@ -21,7 +30,11 @@ from store.errors import NotAnArchiveError
     help="Memory before a question spills to disk, as 2GB. [default: 80 % of the machine's]",
 )
 def command(
-    words: tuple[str, ...], file_format: str | None, out: Path | None, memory_limit: str | None
+    words: tuple[str, ...],
+    params: tuple[tuple[str, int | float | str], ...],
+    file_format: str | None,
+    out: Path | None,
+    memory_limit: str | None,
 ) -> None:
     """Answer one SQL question; a lone - reads it from standard input.
 
@@ -32,6 +45,7 @@ def command(
     Examples:
       nightlake sql /data/ztf "select count(*) from detections"
       nightlake sql /data/ztf "select * from images where is_bad" --format csv
+      nightlake sql /data/ztf "from images where field = $field" -p field=633
       nightlake sql /data/ztf "describe detections"
       nightlake sql /data/ztf - < question.sql
     """
@@ -45,4 +59,4 @@ def command(
         raise click.UsageError("No QUESTION: give one SQL statement, in quotes.")
     question = sys.stdin.read() if rest[0] == "-" else rest[0]
     with Archive(root, memory_limit=memory_limit) as archive:
-        give(archive.sql(question), file_format, out)
+        give(archive.sql(question, **dict(params)), file_format, out)

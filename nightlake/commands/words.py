@@ -78,7 +78,28 @@ def listed_paths(listing: Path) -> list[str]:
     return [line for line in lines if line.strip() and not line.startswith("#")]
 
 
+class ParamType(click.ParamType[tuple[str, int | float | str]]):
+    """A named value, night=2020-09-24: a whole number, a number, or else a text."""
+
+    name = "param"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, int | float | str]:
+        """The name and the value that `value` spells."""
+        match = re.fullmatch(r"\$?([A-Za-z_]\w*)=(.*)", str(value), re.DOTALL)
+        if match is None:
+            return self.fail(f"{value!r} is no value: write name=value.", param, ctx)
+        name, literal = match.groups()
+        if re.fullmatch(r"[+-]?\d+", literal):
+            return name, int(literal)
+        if re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", literal, re.IGNORECASE):
+            return name, float(literal)
+        return name, literal
+
+
 NIGHT = NightType()
+PARAM = ParamType()
 OUT = click.Path(dir_okay=False, path_type=Path)
 
 

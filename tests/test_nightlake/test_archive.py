@@ -1,14 +1,20 @@
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pytest
-from archives import Channel, cluster, nightly
+from archives import Channel, cluster, night_files, nightly
+from catalogues import write_psfcat, write_refpsfcat
 
 from nightlake import Archive
 from queries.errors import UnknownObjectError
 from store.errors import ArchiveExistsError, NotAnArchiveError
+from store.layout import Layout
+from store.manifest import Manifest, night_group
+from store.publication import publish
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +46,63 @@ def test_archive_gives_light_curves(root: Path) -> None:
             archive.lightcurve(5)
         with pytest.raises(ValueError, match="either oid or cone"):
             archive.lightcurve()
+
+
+def test_eight_threads_ask_one_archive_and_each_gets_its_own_answer(tmp_path: Path) -> None:
+    # Two places far apart: what one question opens holds half of the rows.
+    here, there = cluster(10, 45, 40), cluster(200, -30, 40)
+    snapshot = nightly(tmp_path / "A", *map(np.concatenate, zip(here, there, strict=True)))
+    rows = snapshot.rows("detections")
+    oids = Channel().oids(80).tolist()
+
+    def ask(number: int) -> bool:
+        if number % 3 == 0:
+            return archive.lightcurve(oids[number % 80]).height == 2
+        if number % 3 == 1:
+            return archive.lightcurve(cone=(200, -30, 100)).height == rows // 2
+        return archive.sql("SELECT count(*) AS n FROM detections")["n"].item() == rows
+
+    with Archive(tmp_path / "A") as archive, ThreadPoolExecutor(8) as threads:
+        assert all(threads.map(ask, range(240)))
+
+
+def test_questions_go_on_while_the_archive_is_refreshed(tmp_path: Path) -> None:
+    places = cluster(10, 45)
+    nightly(tmp_path / "A", *places, n_nights=1)
+    layout = Layout(tmp_path / "A")
+
+    def ask(_: int) -> int:
+        return archive.lightcurve(cone=(10, 45, 100)).height
+
+    with Archive(tmp_path / "A") as archive, ThreadPoolExecutor(4) as threads:
+        answers = threads.map(ask, range(60))
+        for day in (1, 2, 3):
+            night = date(2024, 3, day)
+            files = night_files(layout, night, [Channel()], *places, 5)
+            publish(layout.root, {night_group(night): Manifest.of(night_group(night), files)}, "")
+            archive.refresh()
+        assert {height % 12 for height in answers} == {0}
+        assert ask(0) == 48
+    assert list(layout.scratch.iterdir()) == []
+
+
+def test_objects_of_a_replaced_reference_are_found_until_their_night_is_ingested_again(
+    tmp_path: Path,
+) -> None:
+    ra, dec = np.array([150.0, 150.1, 150.2]), np.array([20.0, 20.1, 20.2])
+    with Archive.create(tmp_path / "A") as archive:
+        write_refpsfcat(tmp_path / "ref", ra, dec)
+        archive.add_references(tmp_path / "ref", workers=1)
+        write_psfcat(tmp_path / "raw", ra, dec)
+        archive.ingest(tmp_path / "raw", workers=1)
+        write_refpsfcat(tmp_path / "ref", ra[:0:-1], dec[:0:-1])
+        archive.add_references(tmp_path / "ref", workers=1)
+        oids = archive.sql("select oid from detections order by sourceid")["oid"].to_list()
+        assert [archive.lightcurve(oid)["ra"].to_list() for oid in oids] == [[x] for x in ra]
+        archive.ingest(tmp_path / "raw", workers=1)
+        assert archive.lightcurve(oids[0])["ra"].to_list() == [ra[2]]
+        with pytest.raises(UnknownObjectError, match="and no detection"):
+            archive.lightcurve(oids[2])
 
 
 def test_archive_tells_nights_refusals_and_faults(root: Path) -> None:

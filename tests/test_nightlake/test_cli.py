@@ -11,8 +11,10 @@ import click
 import polars as pl
 import pytest
 from archives import Channel, cluster, nightly
+from catalogues import write_psfcat
 
 from ingest.report import GroupReport, IngestEstimate, IngestReport, Refusal
+from nightlake import Archive
 from nightlake.cli import VERBS, cli, run
 from nightlake.commands.words import split_archive
 from nightlake.errors import MEANING, Exit
@@ -179,11 +181,42 @@ def test_verify_ends_with_1_where_a_file_is_altered(
     assert victim.name in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("x=2", "2,BIGINT"),
+        ("x=-2", "-2,BIGINT"),
+        ("x=2.5", "2.5,DOUBLE"),
+        ("x=1e-3", "0.001,DOUBLE"),
+        ("x=.5", "0.5,DOUBLE"),
+        ("x=zr", "zr,VARCHAR"),
+        ("x=nan", "nan,VARCHAR"),
+        ("x=1_000", "1_000,VARCHAR"),
+        ("x=a=b", "a=b,VARCHAR"),
+        ("$x=2", "2,BIGINT"),
+    ],
+)
+def test_values_on_the_command_line_are_typed_by_how_they_are_written(
+    root: Path, given: str, kept: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    question = "select $x as x, typeof($x) as t"
+    assert run(["sql", str(root), question, "-p", given, "--format", "csv"]) == 0
+    assert capsys.readouterr().out.replace("INTEGER", "BIGINT") == f"x,t\n{kept}\n"
+
+
+def test_many_values_are_given_by_name(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    question = "select count(*) as n from images where night = $statement and fid = $self"
+    values = ["--param", "statement=2024-01-10", "--param", "self=2"]
+    assert run(["sql", str(root), question, *values, "--format", "csv"]) == 0
+    assert capsys.readouterr().out == "n\n1\n"
+
+
 # --- changing -------------------------------------------------------------------------------
 
 
 def test_init_keeps_its_settings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["init", str(tmp_path / "A"), "--order", "4", "--match-radius", "2", "--name", "mine"]
+    words = ["init", str(tmp_path / "A"), "--partition-order", "4", "--match-radius-arcsec", "2"]
+    words += ["--name", "mine"]
     site = ["--site-xyz", "1", "-2", "3", "--site-name", "here", "--night-offset-hours", "-5"]
     assert run([*words, *site]) == 0
     settings = read_settings(tmp_path / "A")
@@ -192,7 +225,7 @@ def test_init_keeps_its_settings(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert (settings.site.name, settings.site.y_m) == ("here", -2)
     assert run(words) == 1
     assert "is a Nightlake archive already" in capsys.readouterr().err
-    assert run(["init", str(tmp_path / "B"), "--order", "77"]) == 2
+    assert run(["init", str(tmp_path / "B"), "--partition-order", "77"]) == 2
     assert run(["init", str(tmp_path / "B"), "--site-name", "x"]) == 2
     assert not (tmp_path / "B").exists()
 
@@ -232,7 +265,7 @@ def test_ingest_passes_its_options_on(root: Path, monkeypatch: pytest.MonkeyPatc
 
     def ingest(where: Path, paths: list[Path], **options: Any) -> IngestReport:
         seen.update(options, where=where, paths=paths)
-        return IngestReport()
+        return IngestReport((GroupReport("nights/20200924", "unchanged", 0, 1),))
 
     monkeypatch.setattr("ingest.pipeline.ingest", ingest)
     options = ["--night", "2020-09-24", "--hjd", "exact", "--workers", "2"]
@@ -256,6 +289,21 @@ def test_simulated_night_goes_all_the_way(
     assert run(["ingest", archive, f"{sky}/sci", "--workers", "1"]) == 0
     assert "unchanged" in capsys.readouterr().out
     assert run(["verify", archive]) == 0
+
+
+def test_night_without_images_is_nothing_done(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Archive.create(tmp_path / "A")
+    write_psfcat(tmp_path / "raw", *cluster(10, 45))
+    words = ["ingest", str(tmp_path / "A"), str(tmp_path / "raw"), "--night", "2030-01-01"]
+    for more in ([], ["--dry-run"], ["--quiet"]):
+        assert run([*words, *more]) == Exit.NOTHING
+        told = capsys.readouterr()
+        assert told.out == ""
+        assert told.err == (
+            "nightlake: no image of night 2030-01-01 among these files; nothing was done\n"
+        )
 
 
 def test_dry_run_tells_rows_and_disk(
@@ -284,6 +332,8 @@ def test_dry_run_tells_rows_and_disk(
             1,
             "/no/such/a.csv: cannot write",
         ),
+        (["sql", "{root}", "select $x", "-p", "x"], 2, "'x' is no value: write name=value"),
+        (["sql", "{root}", "select $x"], 1, "--param name=value"),
         (["lightcurve", "{root}"], 2, "Give either --oid or --cone."),
         (["lightcurve", "{root}", "--oid", "x"], 2, "'x' is not a valid integer"),
         (["lightcurve", "{root}", "--oid", "5"], 4, "object 5 is not in the archive"),

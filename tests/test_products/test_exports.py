@@ -25,6 +25,14 @@ def curve(tmp_path_factory: pytest.TempPathFactory) -> pl.DataFrame:
         return lightcurve_by_oid(session, int(Channel().oids(12)[3]))
 
 
+def test_floats_of_four_bytes_are_written_with_the_digits_they_have(tmp_path, capsys) -> None:
+    frame = pl.DataFrame({"chi": pl.Series([1.307, 0.1, None, float("nan")], dtype=pl.Float32)})
+    print_table(frame)
+    assert capsys.readouterr().out.split() == ["chi", "1.307", "0.1", "–", "NaN"]
+    export(frame, "csv", tmp_path / "a.csv")
+    assert (tmp_path / "a.csv").read_text() == "chi\n1.307\n0.1\n\nNaN\n"
+
+
 def test_csv_gives_every_digit(curve: pl.DataFrame, tmp_path: Path) -> None:
     out = tmp_path / "c.csv"
     export(curve, "csv", out)
