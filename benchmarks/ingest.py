@@ -54,23 +54,27 @@ def run(rows: int, rounds: int, workers: int) -> Result:
 def _against_peers(folder: Path, rows: int, rounds: int, workers: int) -> Result:
     night = simulate_night(folder, rows, ROWS_AN_IMAGE)
     result = Result("ingest", night.rows)
-    runs, tuned = [], []
+    runs: list[Run] = []
+    tuned: list[tuple[float, float]] = []
     for _ in range(rounds):
         runs.append(ingest_night(night, workers))
         with TunedWrite(published_files(runs[-1].archive), workers) as peer:
-            tuned.append(statistics.median(peer.seconds_a_row() for _ in range(3)))
+            rounds_of_it = [peer.seconds_a_row() for _ in range(3)]
+        wall, cpu = (statistics.median(one) for one in zip(*rounds_of_it, strict=True))
+        tuned.append((wall, cpu))
     archive = runs[-1].archive
     seconds = statistics.median(one.seconds for one in runs)
     result.peak_memory_mb = max(one.peak_mb for one in runs)
     result.ratios = [
         _speed(night, runs, ROWS_AN_IMAGE, 1.8),
-        Ratio(
+        # Where others use the machine too, processor time tells more than the clock.
+        _over(
             "whole way, over a tuned pyarrow write of its rows",
-            statistics.median(
-                one.seconds / night.rows / peer for one, peer in zip(runs, tuned, strict=True)
-            ),
-            2.5,
-            at_most=True,
+            [one.seconds / night.rows / wall for one, (wall, _) in zip(runs, tuned, strict=True)],
+        ),
+        _over(
+            "whole way, over a tuned pyarrow write, processor time",
+            [one.cpu_seconds / night.rows / cpu for one, (_, cpu) in zip(runs, tuned, strict=True)],
         ),
     ]
     # The paper's way is one process: to each of ours its own.
@@ -92,11 +96,23 @@ def _against_peers(folder: Path, rows: int, rounds: int, workers: int) -> Result
         "rows a second": night.rows / seconds,
         "images": night.images,
         "whole way, ns a row and process": ours * 1e9,
-        "tuned pyarrow write, ns a row and process": statistics.median(tuned) * workers * 1e9,
+        "whole way, ns of processor time a row": statistics.median(
+            one.cpu_seconds / night.rows * 1e9 for one in runs
+        ),
+        "tuned pyarrow write, ns a row and process": statistics.median(
+            wall * workers * 1e9 for wall, _ in tuned
+        ),
+        "tuned pyarrow write, ns of processor time a row": statistics.median(
+            cpu * 1e9 for _, cpu in tuned
+        ),
         "the paper's way, ns a row": paper * 1e9,
     }
     shutil.rmtree(folder)
     return result
+
+
+def _over(name: str, ratios: Sequence[float]) -> Ratio:
+    return Ratio(name, statistics.median(ratios), 2.5, at_most=True)
 
 
 def _speed(night: Night, runs: Sequence[Run], rows_an_image: int, goal: float) -> Ratio:

@@ -50,14 +50,19 @@ class TunedWrite:
             self._processes.append(process)
         self._rows: int = sum(link.recv() for link in self._links)
 
-    def seconds_a_row(self) -> float:
-        """Write once, all at the same time; seconds until the last is done, over all rows."""
+    def seconds_a_row(self) -> tuple[float, float]:
+        """Write once, all at the same time; seconds over all rows.
+
+        Returns
+        -------
+        wall : until the last process is done.
+        cpu : processor time of all.
+        """
         start = time.perf_counter()
         for link in self._links:
             link.send(True)
-        for link in self._links:
-            link.recv()
-        return (time.perf_counter() - start) / self._rows
+        cpu: float = sum(link.recv() for link in self._links)
+        return (time.perf_counter() - start) / self._rows, cpu / self._rows
 
     def __enter__(self) -> Self:
         return self
@@ -82,10 +87,11 @@ def _write_when_asked(files: Sequence[Path], link: Connection) -> None:
     link.send(sum(table.num_rows for table in tables))
     target = files[0].parents[3] / f"peer-{os.getpid()}.parquet" if files else Path(os.devnull)
     while link.recv():
+        before = time.process_time()
         for table in tables:
             with pq.ParquetWriter(target, table.schema, **DETECTIONS.write_options()) as writer:
                 writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
-        link.send(None)
+        link.send(time.process_time() - before)
     target.unlink(missing_ok=True)
 
 

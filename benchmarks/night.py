@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import multiprocessing
+import resource
 import shutil
 from dataclasses import dataclass
 from datetime import date
@@ -37,9 +38,10 @@ class Night:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One ingest: seconds by the wall, and the peak PSS of all its processes."""
+    """One ingest: seconds by the wall and of processor time, peak PSS of all its processes."""
 
     seconds: float
+    cpu_seconds: float
     peak_mb: float
     archive: Path
 
@@ -72,16 +74,23 @@ def ingest_night(night: Night, workers: int) -> Run:
     process.start()
     theirs.close()
     with PeakMemory(process.pid or 0) as memory:
-        rows, seconds = ours.recv()
+        rows, seconds, cpu_seconds = ours.recv()
         process.join()
     assert rows == night.rows, f"{rows} rows published of {night.rows}"
-    return Run(seconds, memory.peak_mb, archive)
+    return Run(seconds, cpu_seconds, memory.peak_mb, archive)
 
 
 def _ingest(archive: Path, raw: Path, workers: int, answer: Connection) -> None:
+    before = _cpu_seconds()
     report = ingest(archive, [raw], workers=workers)
     assert not report.refusals
-    answer.send((report.rows, report.seconds))
+    answer.send((report.rows, report.seconds, _cpu_seconds() - before))
+
+
+def _cpu_seconds() -> float:
+    """Processor time of this process and of its children that have ended, the system's too."""
+    used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(one.ru_utime + one.ru_stime for one in used)
 
 
 def published_files(archive: Path) -> list[Path]:
