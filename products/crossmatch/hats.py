@@ -26,7 +26,7 @@ from products.crossmatch.rows import (
     healpix_key,
     overlapping,
 )
-from products.errors import UnreadableCatalogueError
+from products.errors import MissingColumnError, UnreadableCatalogueError
 from store.layout import HEALPIX_ORDER, HealpixPixel
 
 # Row groups that a margin needs again soon are kept, up to so many bytes.
@@ -63,27 +63,21 @@ class HatsCatalogue(Catalogue):
 
     def __init__(self, folder: Path, wanted: ColumnNames, side: str) -> None:
         self.folder = folder
-        file = next(
-            (folder / n for n in ("hats.properties", "properties") if (folder / n).is_file()), None
-        )
-        if file is None:
-            raise UnreadableCatalogueError(folder, "no hats.properties")
-        said = read_properties(file)
-        kind = said.get("dataproduct_type", "object")
-        if kind not in _CATALOGUES:
-            raise UnreadableCatalogueError(folder, f"a HATS {kind}, not a catalogue")
+        said = _said(folder)
         self.name = said.get("obs_collection", folder.name)
         self._suffix = said.get("hats_npix_suffix", ".parquet")
         self.pixels = tuple(sorted(_pixels(folder), key=lambda pixel: pixel.index_range))
+        ends = np.array([pixel.index_range for pixel in self.pixels], dtype=np.int64).reshape(-1, 2)
+        self._first, self._last = ends[:, 0], ends[:, 1] - 1
+        self._blocks: dict[HealpixPixel, list[Block]] = {}
+        self._cache = _Cache(CACHE_BYTES)
+
         schema = self._schema()
         default = (said.get("hats_col_ra", ""), said.get("hats_col_dec", ""))
         self.columns = choose(schema.names, wanted, folder, side, default)
         self.id_name = self.columns.id
-        self.id_type = pa.int64()
-        if self.id_name is None:
-            raise UnreadableCatalogueError(
-                folder, "no column looks like an id", f"Name one with --{side}-id."
-            )
+        if self.id_name is None:  # a row's number means nothing where rows lie in many files
+            raise MissingColumnError("id", folder, schema.names, f"--{side}-id")
         self.id_type = id_type(schema.field(self.id_name).type, self.id_name, folder)
         for name in (self.columns.ra, self.columns.dec):
             degrees(pa.array([], schema.field(name).type), name, folder)
@@ -91,10 +85,6 @@ class HatsCatalogue(Catalogue):
         exact = said.get("hats_col_healpix_order", "29") == str(HEALPIX_ORDER)
         usable = key in schema.names and schema.field(key).type == pa.int64()
         self.key = key if exact and usable else None
-        ends = np.array([pixel.index_range for pixel in self.pixels], dtype=np.int64).reshape(-1, 2)
-        self._first, self._last = ends[:, 0], ends[:, 1] - 1
-        self._blocks: dict[HealpixPixel, list[Block]] = {}
-        self._cache = _Cache(CACHE_BYTES)
 
     def _schema(self) -> pa.Schema:
         path = self.folder / "dataset" / "_common_metadata"
@@ -224,6 +214,21 @@ class _Cache:
 def _one(table: pa.Table, name: str) -> pa.Array:
     column = table.column(name)
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def _said(folder: Path) -> dict[str, str]:
+    """The properties of a catalogue of objects or sources."""
+    paths = (folder / name for name in ("hats.properties", "properties"))
+    path = next((path for path in paths if path.is_file()), None)
+    if path is None:
+        raise UnreadableCatalogueError(folder, "no hats.properties")
+    said = read_properties(path)
+    kind = said.get("dataproduct_type", "object")
+    if kind not in _CATALOGUES:
+        raise UnreadableCatalogueError(
+            folder, f"a HATS {kind}, not a catalogue", "Name a catalogue of objects or sources."
+        )
+    return said
 
 
 def _pixels(folder: Path) -> list[HealpixPixel]:

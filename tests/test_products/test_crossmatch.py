@@ -310,6 +310,22 @@ def test_a_collection_is_its_primary_catalogue(tables_of, truth, tmp_path):
     check(out, truth)
 
 
+def test_hats_that_is_no_catalogue_or_has_no_ids_is_refused(tables_of, tmp_path):
+    folder = write_hats(tmp_path / "h", RIGHT_IDS, *RIGHT)
+    right, out = tables_of["right"]["parquet"], tmp_path / "out.parquet"
+    crossmatch(folder, right, out, left_columns=ColumnNames(id="_healpix_29"))
+    properties = folder / "hats.properties"
+    said = properties.read_text()
+    properties.write_text(said.replace("=object", "=association"))
+    with pytest.raises(UnreadableCatalogueError, match="a HATS association, not a catalogue"):
+        crossmatch(folder, right, out)
+    properties.write_text(said)
+    for path in folder.rglob("*metadata"):
+        pl.read_parquet(path).drop("id").write_parquet(path)
+    with pytest.raises(MissingColumnError, match="--left-id"):
+        crossmatch(folder, right, out)
+
+
 def test_columns_are_those_that_are_named(tmp_path):
     path = tmp_path / "a.parquet"
     frame = {"ra": [0.0], "dec": [0.0], "id": [1], "x": [10.0], "y": [20.0], "who": ["me"]}
