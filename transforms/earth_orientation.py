@@ -68,7 +68,7 @@ class EarthOrientation:
 @cache
 def installed_tables() -> EarthOrientation:
     """Read the tables of the installed `astropy-iers-data`, once a process (10 ms)."""
-    import astropy_iers_data as data  # type: ignore[import-untyped]
+    import astropy_iers_data as data
 
     leap = np.loadtxt(data.IERS_LEAP_SECOND_FILE, comments="#", usecols=(0, 4))
     leap_mjd, leap_tai_utc_s = np.ascontiguousarray(leap.T)
