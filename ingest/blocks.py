@@ -18,6 +18,8 @@ from ingest.errors import TruncatedFile, UnreadableFile
 
 BLOCK_BYTES = 2880  # FITS standard 4.0, section 3.1
 FIRST_READ_BYTES = 4 * BLOCK_BYTES  # HDU0 of a psfcat takes three blocks, its table's header two
+MAX_HEADER_BYTES = 360 * BLOCK_BYTES  # 1 MB, 12,960 cards: what goes on for longer is no header
+MAX_HEAD_BYTES = 4 * MAX_HEADER_BYTES
 MAX_AXES = 999  # standard, section 4.4.1
 ELEMENT_BITS = (8, 16, 32, 64, -32, -64)
 
@@ -25,10 +27,12 @@ ELEMENT_BITS = (8, 16, 32, 64, -32, -64)
 class FitsBytes:
     """An open file: its beginning in memory, as far as was asked for, and the rest to come.
 
+    However large the file is and wherever its headers lie, little of it is in memory.
+
     Attributes
     ----------
     size : bytes of the file when it was opened.
-    head : the beginning.
+    head : the beginning, at most `MAX_HEAD_BYTES`.
     """
 
     def __init__(self, path: Path, file: FileIO) -> None:
@@ -37,40 +41,48 @@ class FitsBytes:
         self.size = os.fstat(file.fileno()).st_size
         self._file = file
 
-    def grow(self, size: int) -> None:
-        """Have at least `size` bytes in memory, or all there are."""
-        while len(self.head) < min(size, self.size) and (more := self._file.read(size)):
+    def at(self, position: int, size: int) -> bytes:
+        """The `size` bytes from `position` on, or all there are."""
+        end = position + size
+        if position > len(self.head) or end > MAX_HEAD_BYTES:
+            return os.pread(self._file.fileno(), size, position)
+        while (lacking := min(end, self.size) - len(self.head)) > 0:
+            more = self._file.read(max(lacking, FIRST_READ_BYTES))
+            if not more:
+                break
             self.head += more
+        return self.head[position:end]
 
     def starts_with(self, word: bytes, position: int) -> bool:
         """Whether `word` stands at `position`."""
-        self.grow(position + len(word))
-        return self.head.startswith(word, position)
+        return self.at(position, len(word)) == word
 
     def header_at(self, position: int) -> tuple[Header, int]:
         """The header that begins there, and where its data begin.
 
         Raises
         ------
-        TruncatedFile : the file does not begin as FITS does, or the header has no end.
+        TruncatedFile : the file does not begin as FITS does, or the header has no end within
+            `MAX_HEADER_BYTES`.
         """
         if position == 0 and not self.starts_with(b"SIMPLE  =", 0):
             hint = "Unpack it." if self.starts_with(b"\x1f\x8b", 0) else "Fetch the file again."
             raise TruncatedFile(self.path, f"is no FITS file ({self.size} bytes)", hint)
-        wanted = position + FIRST_READ_BYTES
+        wanted = FIRST_READ_BYTES
         while True:
-            self.grow(wanted)
-            end = self.head.find(END_CARD, position)
+            cards = self.at(position, wanted)
+            end = cards.find(END_CARD)
             # A comment may hold the word too: only the start of a card counts.
-            while end >= 0 and (end - position) % CARD_BYTES:
-                end = self.head.find(END_CARD, end + 1)
+            while end >= 0 and end % CARD_BYTES:
+                end = cards.find(END_CARD, end + 1)
             if end >= 0:
-                start = position + padded(end + CARD_BYTES - position)
-                return parse_cards(self.head[position:end]), start
-            if len(self.head) < wanted:
+                return parse_cards(cards[:end]), position + padded(end + CARD_BYTES)
+            if len(cards) < wanted:
                 what = f"ends after {self.size} bytes, within a header"
                 raise TruncatedFile(self.path, what)
-            wanted *= 4
+            if wanted == MAX_HEADER_BYTES:
+                raise TruncatedFile(self.path, f"has a header of more than {wanted} bytes")
+            wanted = min(4 * wanted, MAX_HEADER_BYTES)
 
     def blocks(
         self, start: int, size: int, buffer: bytearray, digest: xxhash.xxh3_128
@@ -84,8 +96,11 @@ class FitsBytes:
         ------
         TruncatedFile : the file has become shorter meanwhile.
         """
-        self.grow(start)
         digest.update(self.head)
+        before = start - len(self.head)
+        while before > 0 and (skipped := self._file.read(min(before, MAX_HEADER_BYTES))):
+            digest.update(skipped)
+            before -= len(skipped)
         in_head = memoryview(self.head)[start : start + size]
         view = memoryview(buffer)
         while size > 0:
@@ -136,6 +151,20 @@ def read_headers(path: Path) -> list[Header]:
         if header.get("NAXIS") == 0 and file.starts_with(b"XTENSION", end):
             headers.append(file.header_at(end)[0])
         return headers
+
+
+def read_text(path: Path) -> bytes:
+    """A header that is kept as a text file.
+
+    Raises
+    ------
+    TruncatedFile : it is too large for a header.
+    UnreadableFile : as `open_bytes`.
+    """
+    with open_bytes(path) as file:
+        if file.size > MAX_HEADER_BYTES:
+            raise TruncatedFile(path, f"has {file.size} bytes, too many for a header")
+        return file.at(0, MAX_HEADER_BYTES)
 
 
 def padded(size: int) -> int:

@@ -16,11 +16,15 @@ store.errors.NightlakeError
         ├── IncompleteMetadata    no one knows a value that must be known
         ├── ContradictoryMetadata two sources say different things of what must be certain
         ├── DuplicateImage        the image stands twice in one ingest, with other bytes
-        └── UnreadableFile        the operating system refuses to read it
+        ├── BadSourceIds          sourceids that are negative, repeated, or too long for an oid
+        ├── UnreadableFile        the operating system refuses to read it
+        └── UnusableInput         anything else that goes wrong with one file
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar
 
@@ -198,13 +202,13 @@ class ContradictoryMetadata(RefusedInput):
 
 
 class DuplicateImage(RefusedInput):
-    """The same image twice in one ingest, with different bytes."""
+    """The same image, or reference image, twice in one ingest, with different bytes."""
 
     code = "duplicate_image"
 
-    def __init__(self, path: Path, pid: int, first: str) -> None:
+    def __init__(self, path: Path, image: str, first: str) -> None:
         super().__init__(
-            f"image {pid} was already given as {first}, with other bytes",
+            f"{image} was already given as {first}, with other bytes",
             where=path.name,
             hint="Give each image once; none of the two was taken.",
         )
@@ -219,3 +223,50 @@ class UnreadableFile(RefusedInput):
         super().__init__(
             f"cannot be read ({reason})", where=path.name, hint="Check its permissions."
         )
+
+
+class BadSourceIds(RefusedInput):
+    """Sourceids that do not tell the rows apart, or that no object id has room for."""
+
+    code = "bad_source_ids"
+
+    def __init__(self, path: Path, what: str) -> None:
+        super().__init__(
+            f"column sourceid: {what}",
+            where=path.name,
+            hint="Number the sources from 0, or leave the column out: rows are numbered then.",
+        )
+
+
+class UnusableInput(RefusedInput):
+    """Something that nobody foresaw went wrong with one input."""
+
+    code = "unusable"
+
+    def __init__(self, path: Path, error: Exception) -> None:
+        super().__init__(
+            f"cannot be used ({type(error).__name__}: {error})",
+            where=path.name,
+            hint="Fetch the file again; if that does not help, report this with the file.",
+        )
+
+
+@contextmanager
+def refusing(path: Path) -> Iterator[None]:
+    """Read and compute with one input: whatever is wrong with it refuses it, and ends no more.
+
+    Nothing may be written in here: a full disk is not the input's fault.
+
+    Raises
+    ------
+    UnreadableFile : in place of the operating system's errors.
+    UnusableInput : in place of errors that values cause. Nightlake's own errors pass.
+    """
+    try:
+        yield
+    except NightlakeError:
+        raise
+    except OSError as error:
+        raise UnreadableFile(path, error.strerror or type(error).__name__) from error
+    except (ValueError, ArithmeticError, LookupError, TypeError) as error:
+        raise UnusableInput(path, error) from error

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Literal
 
 from ingest.errors import NothingToIngestError
-from transforms.identifiers import FILTERCODES
+from store.channel import FILTER_IDS
+from transforms.identifiers import rcid as rcid_of
 
 Kind = Literal["psfcat", "refpsfcat"]
 
-FILTER_IDS = {code: fid for fid, code in FILTERCODES.items()}
 _CHANNEL = r"(?P<field>\d{6})_(?P<filtercode>z[gri])_c(?P<ccdid>0[1-9]|1[0-6])"
 _NAMES: dict[Kind, re.Pattern[str]] = {
     "psfcat": re.compile(
@@ -26,11 +26,6 @@ _NAMES: dict[Kind, re.Pattern[str]] = {
     ),
     "refpsfcat": re.compile(rf"ztf_{_CHANNEL}_q(?P<qid>[1-4])_refpsfcat\.fits", re.ASCII),
 }
-
-
-def rcid_of(ccdid: int, qid: int) -> int:
-    """Readout channel of a quadrant of a CCD; of numbers that name none, a number out of range."""
-    return 4 * (ccdid - 1) + qid - 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,19 +19,9 @@ import numpy as np
 import numpy.typing as npt
 import xxhash
 
-from ingest.blocks import FitsBytes, count_in, data_bytes, open_bytes, padded, read_headers
-from ingest.cards import Header, parse_card_lines, parse_cards
+from ingest.blocks import FitsBytes, count_in, data_bytes, open_bytes, padded
+from ingest.cards import Header
 from ingest.errors import TruncatedFile, WrongColumns
-
-__all__ = [
-    "BinaryTable",
-    "Field",
-    "Header",
-    "open_table",
-    "parse_card_lines",
-    "parse_cards",
-    "read_headers",
-]
 
 MAX_FIELDS = 999  # standard, section 7.3.1
 BUFFER_BYTES = 480_000  # stays in the processor's cache: a row is fetched once, not once a column

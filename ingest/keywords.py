@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ingest.cards import Header
-from ingest.filenames import FILTER_IDS
+from store.channel import FILTER_IDS
 
 Facts = dict[str, Any]
 
@@ -46,7 +46,13 @@ WCS_CARDS = re.compile(
 )
 
 NOT_KNOWN = (-999.0, -9999.0)
-MOST = {"programid": 127, "infobits": 2**62, "expid": 10**14}  # what the columns can hold
+# What the columns can hold, or what can be meant: a number outside counts as not known.
+RANGES = {
+    "programid": (0, 127),
+    "infobits": (0, 2**62),
+    "expid": (0, 10**14),
+    "exptime": (0, math.inf),
+}
 MJD_OF_JD_0 = 2_400_000.5
 FIRST_MJD, LAST_MJD = 50_000.0, 80_000.0  # 1995 and 2077: no digital survey has a date outside
 
@@ -72,12 +78,13 @@ def facts_of_header(header: Header) -> Facts:
 
 
 def facts_of_numbers(numbers: Mapping[str, int | float | None]) -> Facts:
-    """The numbers that are known and that their column can hold."""
-    return {
-        name: value
-        for name, value in numbers.items()
-        if value is not None and (name not in MOST or 0 <= value <= MOST[name])
-    }
+    """The numbers that are known and within their range."""
+    facts = {}
+    for name, value in numbers.items():
+        least, most = RANGES.get(name, (-math.inf, math.inf))
+        if value is not None and least <= value <= most:
+            facts[name] = value
+    return facts
 
 
 def facts_of_wcs(numbers: Mapping[str, float | None], cards: str | None) -> Facts:

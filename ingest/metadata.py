@@ -12,7 +12,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from ingest.blocks import open_bytes, read_headers
+from ingest.blocks import read_headers, read_text
 from ingest.cards import Header, parse_card_lines
 from ingest.errors import (
     ContradictoryMetadata,
@@ -23,7 +23,7 @@ from ingest.errors import (
     UnknownFilter,
 )
 from ingest.facts import ChannelFacts, ImageFacts, ReferenceFacts
-from ingest.filenames import parse_name, rcid_of
+from ingest.filenames import parse_name
 from ingest.keywords import (
     WCS_NUMBERS,
     Facts,
@@ -34,22 +34,16 @@ from ingest.keywords import (
     real,
 )
 from ingest.metadata_table import MetadataTable
-from transforms.identifiers import FILTERCODES
+from transforms.identifiers import FILTERCODES, is_rfid_of, rcid_unchecked
 from transforms.identifiers import expid as expid_of
 from transforms.identifiers import rfid as rfid_of
-
-__all__ = [
-    "ImageFacts",
-    "MetadataTable",
-    "ReferenceFacts",
-    "gather_image_facts",
-    "gather_reference_facts",
-]
 
 SIDECARS = ("_sciimg.hdr", "_sciimg.fits", "_sciimg.fits.fz")
 IDENTITY = ("field", "fid", "ccdid", "qid", "rcid", "expid")
 LIMITS = {"field": (0, 32_767), "ccdid": (1, 16), "qid": (1, 4), "rcid": (0, 63)}
 SAME_START_DAYS = 1 / 86_400  # sources that round OBSMJD still agree to a second
+# An exposure id counts steps of 0.864 s: a rounded OBSMJD may be off by one, two are spared.
+SAME_EXPID = 2
 
 # Source as `metadata_from` names it: as a message does.
 SOURCES = {
@@ -69,7 +63,7 @@ def gather_image_facts(
     Raises
     ------
     IncompleteMetadata : no source knows field, filter, channel or date.
-    ContradictoryMetadata : two sources differ on them.
+    ContradictoryMetadata : two sources differ on them, or EXPID is not that of OBSMJD.
     ImpossibleDate : only dates that cannot be true are known.
     UnknownFilter : the filter is none of g, r, i.
     TruncatedFile : the science header beside it is damaged. Going on without it
@@ -84,17 +78,26 @@ def gather_image_facts(
         sources["table"] = _of_table(table, {**sources, "filename": name}, path)
     sources["filename"] = name
     facts = _agreed(path, sources, ImageFacts)
-    facts.setdefault("expid", expid_of(facts["obsmjd"]))
+    of_date = expid_of(facts["obsmjd"])
+    if abs(facts.setdefault("expid", of_date) - of_date) > SAME_EXPID:
+        both = [(facts["expid"], _who_said(sources, "expid")), (of_date, "OBSMJD")]
+        raise ContradictoryMetadata(path, "expid", both)
     return ImageFacts(**_chosen(facts, ImageFacts))
 
 
 def gather_reference_facts(path: Path, header: Header) -> ReferenceFacts:
-    """What is known of the reference image whose refpsfcat is `path`; raises as for an image."""
+    """What is known of the reference image whose refpsfcat is `path`; raises as for an image.
+
+    An RFID that is not of the image's field, filter and readout channel is a contradiction too.
+    """
     path = Path(path)
     sources = {"header": facts_of_header(header), "filename": _of_name(path)}
     facts = _agreed(path, sources, ReferenceFacts)
     field, fid, rcid = facts["field"], facts["fid"], facts["rcid"]
-    facts.setdefault("rfid", rfid_of(field, fid, rcid))
+    if not is_rfid_of(facts.setdefault("rfid", rfid_of(field, fid, rcid)), field, fid, rcid):
+        expected = (rfid_of(field, fid, rcid), "channel's numbering")
+        said = [(facts["rfid"], _who_said(sources, "rfid")), expected]
+        raise ContradictoryMetadata(path, "rfid", said)
     return ReferenceFacts(**_chosen(facts, ReferenceFacts))
 
 
@@ -119,30 +122,32 @@ def _of_name(path: Path) -> Facts:
     return {key: value for key, value in facts.items() if value is not None}
 
 
-def _of_sidecar(path: Path) -> Facts:
+def sidecar_of(path: Path) -> Path | None:
+    """The science image's header beside a psfcat; None if there is none."""
     stem = path.name.removesuffix("_psfcat.fits")
-    for suffix in SIDECARS:
-        beside = path.with_name(stem + suffix)
-        if not beside.is_file():
-            continue
-        try:
-            headers = _headers_of(beside)
-        except RefusedInput as error:
-            raise TruncatedFile(path, f"its science header {beside.name} {error.what}") from error
-        facts: Facts = {}
-        for header in headers:
-            facts = facts_of_header(header) | facts
-        if not facts:
-            raise TruncatedFile(path, f"its science header {beside.name} says nothing")
-        return facts
-    return {}
+    beside = (path.with_name(stem + suffix) for suffix in SIDECARS)
+    return next((file for file in beside if file.is_file()), None)
+
+
+def _of_sidecar(path: Path) -> Facts:
+    beside = sidecar_of(path)
+    if beside is None:
+        return {}
+    try:
+        headers = _headers_of(beside)
+    except RefusedInput as error:
+        raise TruncatedFile(path, f"its science header {beside.name} {error.what}") from error
+    facts: Facts = {}
+    for header in headers:
+        facts = facts_of_header(header) | facts
+    if not facts:
+        raise TruncatedFile(path, f"its science header {beside.name} says nothing")
+    return facts
 
 
 def _headers_of(path: Path) -> list[Header]:
     if path.suffix == ".hdr":
-        with open_bytes(path) as file:
-            file.grow(file.size)
-            return [parse_card_lines(file.head)]
+        return [parse_card_lines(read_text(path))]
     return read_headers(path)  # a compressed image keeps its header in the first extension
 
 
@@ -191,7 +196,7 @@ def _agreed(path: Path, sources: Sources, kind: type[ChannelFacts]) -> Facts:
 def _complete_channel(path: Path, source: str, facts: Facts) -> None:
     """CCD and quadrant from the readout channel or the reverse, which must agree."""
     if "ccdid" in facts and "qid" in facts:
-        rcid = rcid_of(facts["ccdid"], facts["qid"])
+        rcid = rcid_unchecked(facts["ccdid"], facts["qid"])
         if facts.setdefault("rcid", rcid) != rcid:
             said = [(facts["rcid"], SOURCES[source]), (rcid, "CCD and quadrant there")]
             raise ContradictoryMetadata(path, "rcid", said)
@@ -202,14 +207,21 @@ def _complete_channel(path: Path, source: str, facts: Facts) -> None:
 
 def _check(path: Path, sources: Sources, facts: Facts) -> None:
     for key in (*IDENTITY, "obsmjd"):
-        tolerance = SAME_START_DAYS if key == "obsmjd" else 0
         for source, said in sources.items():
-            if key in said and abs(said[key] - facts[key]) > tolerance:
-                first = next(name for name in sources if key in sources[name])
-                both = [(facts[key], SOURCES[first]), (said[key], SOURCES[source])]
+            if key in said and not _same(key, said[key], facts[key]):
+                both = [(facts[key], _who_said(sources, key)), (said[key], SOURCES[source])]
                 raise ContradictoryMetadata(path, key, both)
     for key, (least, most) in LIMITS.items():
         if not least <= facts[key] <= most:
-            first = next(name for name in sources if key in sources[name])
             allowed = (f"{least}–{most}", "survey's numbering")
-            raise ContradictoryMetadata(path, key, [(facts[key], SOURCES[first]), allowed])
+            said_of = [(facts[key], _who_said(sources, key)), allowed]
+            raise ContradictoryMetadata(path, key, said_of)
+
+
+def _same(key: str, one: Any, other: Any) -> bool:
+    # A filter may be a name that is no filter's.
+    return abs(one - other) <= SAME_START_DAYS if key == "obsmjd" else bool(one == other)
+
+
+def _who_said(sources: Sources, key: str) -> str:
+    return SOURCES[next(name for name, said in sources.items() if key in said)]

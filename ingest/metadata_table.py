@@ -14,7 +14,7 @@ from pathlib import Path
 import polars as pl
 
 from ingest.errors import MetadataTableError
-from ingest.filenames import rcid_of
+from transforms.identifiers import rcid_unchecked
 
 WHOLE = ("expid", "filefracday", "field", "fid", "ccdid", "qid", "rcid", "infobits", "programid")
 REAL = ("obsmjd", "obsjd", "exptime", "airmass", "crval1", "crval2", "crpix1", "crpix2")
@@ -74,7 +74,7 @@ class MetadataTable:
             *(_real(name) for name in (*REAL, *MATRIX) if name in names),
         ).rename({old: new for old, new in MATRIX.items() if old in names})
         if "rcid" not in names:
-            kept = kept.with_columns(rcid=rcid_of(pl.col("ccdid"), pl.col("qid")))  # type: ignore[arg-type]
+            kept = kept.with_columns(rcid=rcid_unchecked(pl.col("ccdid"), pl.col("qid")))
         return cls(kept, _index(kept, "filefracday"), _index(kept, "expid"))
 
     def find(self, rcid: int, *, filefracday: int | None, expid: int | None) -> Row | None:

@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ingest.blocks import open_bytes
-from ingest.errors import BadCoordinates, EmptyCatalogue, WrongColumns
-from ingest.fits import BinaryTable, Field, Header, open_table
+from ingest.cards import Header
+from ingest.errors import BadCoordinates, BadSourceIds, EmptyCatalogue, WrongColumns
+from ingest.fits import BinaryTable, Field, open_table
 
 Column = npt.NDArray[Any]
 
@@ -58,7 +59,7 @@ def read_psfcat(path: Path) -> PsfCatalogue:
 
     Raises
     ------
-    TruncatedFile, WrongColumns, EmptyCatalogue, UnreadableFile
+    TruncatedFile, WrongColumns, EmptyCatalogue, BadSourceIds, UnreadableFile
     """
     path = Path(path)
     with open_table(path) as table:
@@ -79,6 +80,8 @@ def read_psfcat(path: Path) -> PsfCatalogue:
     }
     if "sourceid" not in columns:
         columns["sourceid"] = np.arange(table.n_rows, dtype=np.int32)
+    elif what := _source_id_fault(columns["sourceid"]):
+        raise BadSourceIds(path, what)
     return PsfCatalogue(path, checksum, table.header, columns, table.n_rows)
 
 
@@ -111,6 +114,17 @@ def coordinate_fault(
     if n_bad == 0:
         return None, None
     return good, BadCoordinates(path, n_bad, int(np.argmin(good)), len(good))
+
+
+def _source_id_fault(sourceid: Column) -> str:
+    """What keeps these ids (n,) from naming the rows; empty if nothing does."""
+    if int(sourceid.min()) < 0:
+        return f"{int(sourceid.min())} is negative"
+    if bool((sourceid[1:] > sourceid[:-1]).all()):  # as in every catalogue of ZTF's
+        return ""
+    ordered = np.sort(sourceid)
+    repeated = ordered[1:][ordered[1:] == ordered[:-1]]
+    return f"{repeated[0]} stands twice" if repeated.size else ""
 
 
 def _read_as(field: Field, wanted: np.dtype[Any]) -> np.dtype[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,8 +19,10 @@ EPOCH_MJD = 57754.0
 MJD_EPOCH = date(1858, 11, 17)
 # How a PID ends: the type of a science image.
 SCIENCE_IMAGE = 15
-# Version of the reference images in an RFID.
+# Version of the reference images in an RFID: of all that were seen.
 REFERENCE_VERSION = 120
+# A sourceid has eight digits of an object id.
+SOURCEIDS = 100_000_000
 
 
 def expid(obsmjd: float) -> int:
@@ -51,7 +54,12 @@ def rcid(ccdid: int, qid: int) -> int:
     """Readout channel, 0 to 63, of CCD 1–16 and quadrant 1–4."""
     if not (1 <= ccdid <= 16 and 1 <= qid <= 4):
         raise TransformError(f"no CCD {ccdid} with quadrant {qid}: there are 1–16 and 1–4")
-    return 4 * (int(ccdid) - 1) + int(qid) - 1
+    return int(rcid_unchecked(int(ccdid), int(qid)))
+
+
+def rcid_unchecked(ccdid: Any, qid: Any) -> Any:
+    """The same of any whole numbers, or columns of them: out of range where they name none."""
+    return 4 * (ccdid - 1) + qid - 1
 
 
 def channel(rcid: int) -> tuple[int, int]:
@@ -67,9 +75,14 @@ def pid(expid: int, rcid: int) -> int:
     return int(expid) * 10_000 + int(rcid) * 100 + SCIENCE_IMAGE
 
 
-def rfid(field: int, fid: int, rcid: int) -> int:
-    """Reference image id: field·1e6 + 120·1e3 + fid·100 + rcid."""
-    return int(field) * 1_000_000 + REFERENCE_VERSION * 1_000 + int(fid) * 100 + int(rcid)
+def rfid(field: int, fid: int, rcid: int, version: int = REFERENCE_VERSION) -> int:
+    """Reference image id: field·1e6 + version·1e3 + fid·100 + rcid; `version` is 0 to 999."""
+    return int(field) * 1_000_000 + int(version) * 1_000 + int(fid) * 100 + int(rcid)
+
+
+def is_rfid_of(value: int, field: int, fid: int, rcid: int) -> bool:
+    """Whether `value` is an id of the channel's reference image, of whatever version."""
+    return value == rfid(field, fid, rcid, value // 1_000 % 1_000)
 
 
 def oid(field: int, fid: int, ccdid: int, qid: int, sourceid: ArrayLike) -> NDArray[np.int64]:
@@ -87,7 +100,7 @@ def oid(field: int, fid: int, ccdid: int, qid: int, sourceid: ArrayLike) -> NDAr
     int64 (n,); −1 where sourceid is negative.
     """
     source = np.asarray(sourceid, dtype=np.int64)
-    if source.size and int(source.max()) >= 100_000_000:
+    if source.size and int(source.max()) >= SOURCEIDS:
         raise TransformError(f"sourceid {int(source.max())} has more than 8 digits")
     base = int(field) * 10**12 + int(fid) * 10**11 + int(ccdid) * 10**9 + int(qid) * 10**8
     return np.where(source >= 0, base + source, -1)

@@ -26,7 +26,8 @@ from ingest.errors import (
     UnknownFilter,
 )
 from ingest.keywords import mjd_of_jd
-from ingest.metadata import MetadataTable, gather_image_facts, gather_reference_facts
+from ingest.metadata import gather_image_facts, gather_reference_facts
+from ingest.metadata_table import MetadataTable
 from ingest.psfcat import read_header
 
 ROW = {
@@ -235,6 +236,40 @@ def test_an_impossible_date_is_refused_unless_another_source_knows_better(path, 
     assert gather_image_facts(path, header, table=table).obsmjd == 59116.4317708
 
 
+@pytest.mark.parametrize("header", ["fid as a number", "fid by name"])
+def test_a_filter_that_contradicts_in_another_form_is_refused(path, header):
+    values = HEADER if header == "fid as a number" else HEADER | {"FILTERID": None, "FILTER": "zr"}
+    values = {key: value for key, value in values.items() if value is not None}
+    beside = {"FILTER": "ZTF_u", "SATURATE": 50_000.0}
+    hdr_file(path.with_name(NAME.replace("psfcat.fits", "sciimg.hdr")), beside)
+    with pytest.raises(ContradictoryMetadata, match="fid is 2 in its header, but ZTF_u in its sci"):
+        gather_image_facts(path, header_of(values))
+
+
+@pytest.mark.parametrize("off", [-2, 0, 2])
+def test_an_exposure_id_may_be_rounded(path, off):
+    header = header_of(HEADER | {"EXPID": HEADER["EXPID"] + off})
+    assert gather_image_facts(path, header).expid == HEADER["EXPID"] + off
+
+
+@pytest.mark.parametrize("expid", [5, HEADER["EXPID"] + 3, HEADER["EXPID"] - 3])
+def test_an_exposure_id_that_is_not_of_the_date_is_refused(path, expid):
+    message = f"expid is {expid} in its header, but 136243177 in its OBSMJD"
+    with pytest.raises(ContradictoryMetadata, match=message):
+        gather_image_facts(path, header_of(HEADER | {"EXPID": expid}))
+
+
+def test_a_negative_exposure_time_counts_as_unknown(path):
+    assert gather_image_facts(path, header_of(HEADER | {"EXPTIME": -30.0})).exptime is None
+
+
+def test_a_text_file_too_large_for_a_header_is_refused(path):
+    beside = path.with_name(NAME.replace("psfcat.fits", "sciimg.hdr"))
+    beside.write_bytes(b"X" * 1_100_000)
+    with pytest.raises(TruncatedFile, match=r"sciimg\.hdr has 1100000 bytes, too many"):
+        gather_image_facts(path, header_of({"OBSMJD": HEADER["OBSMJD"]}))
+
+
 def test_a_date_never_comes_from_the_name(path):
     values = {key: value for key, value in HEADER.items() if key != "OBSMJD"}
     with pytest.raises(IncompleteMetadata, match="no value for obsmjd in"):
@@ -272,6 +307,18 @@ def test_a_reference_is_known_by_header_or_name(kept):
     assert facts.rfid == 633120227
     assert facts.magzp == (26.275 if "MAGZP" in kept else None)
     assert facts.pcolor == ("g-R" if "PCOLOR" in kept else None)
+
+
+@pytest.mark.parametrize("rfid", [633120227, 633121227])
+def test_a_reference_of_another_version_is_of_the_same_channel(rfid):
+    header = header_of(REFERENCE | {"RFID": rfid})
+    assert gather_reference_facts("renamed.fits", header).rfid == rfid
+
+
+@pytest.mark.parametrize("rfid", [999, 633120127, 634120227, 633120228, 10**20, -633120227])
+def test_a_reference_id_of_another_channel_is_refused(rfid):
+    with pytest.raises(ContradictoryMetadata, match=f"rfid is {rfid} in its header, but 633120227"):
+        gather_reference_facts("renamed.fits", header_of(REFERENCE | {"RFID": rfid}))
 
 
 def test_a_reference_without_identity_is_refused():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from realdata import REAL, needs_real
 
 from ingest.errors import (
+    BadSourceIds,
     EmptyCatalogue,
     RefusedInput,
     TruncatedFile,
@@ -294,6 +296,76 @@ def test_flipped_bits_end_in_refusal_or_in_the_rows_astropy_reads(tmp_path, data
         assert catalogue.n_rows == 30
         return
     assert_same_columns(catalogue, table)
+
+
+def sparse(path, pieces, size):
+    """A file of `size` bytes that takes no room: zeros but for pieces at their positions."""
+    with path.open("wb") as file:
+        for position, piece in pieces.items():
+            file.seek(position)
+            file.write(piece)
+        file.truncate(size)
+
+
+def peak_memory(function):
+    tracemalloc.start()
+    try:
+        function()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_huge_file_without_an_end_of_header_is_refused_at_once(tmp_path):
+    path = tmp_path / NAME
+    sparse(path, {0: b"SIMPLE  =                    T".ljust(80)}, 1_500_000_000)
+
+    def read():
+        with pytest.raises(TruncatedFile, match="has a header of more than 1036800 bytes"):
+            read_header(path)
+
+    assert peak_memory(read) < 10e6
+
+
+def test_a_table_far_behind_is_found_without_having_what_lies_before_it(tmp_path):
+    columns = some_columns(5)
+    write_catalogue(tmp_path / "table.fits", columns)
+    whole = (tmp_path / "table.fits").read_bytes()
+    with fits.open(tmp_path / "table.fits") as hdus:
+        at = hdus[1].fileinfo()["hdrLoc"]
+    image = fits.Header({"XTENSION": "IMAGE", "BITPIX": 8, "NAXIS": 1, "NAXIS1": 50_000 * 2880})
+    cards = image.tostring().encode()
+    before = at + len(cards) + 50_000 * 2880
+    path = tmp_path / NAME
+    pieces = {0: whole[:at], at: cards, before: whole[at:]}
+    sparse(path, pieces, before + len(whole) - at)
+    found = []
+    assert peak_memory(lambda: found.append(read_psfcat(path))) < 20e6
+    assert found[0].columns["ra"].tobytes() == columns["ra"].tobytes()
+    digest = xxhash.xxh3_128()
+    digest.update(path.read_bytes())
+    assert found[0].checksum == digest.hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("ids", "match"),
+    [
+        ([0, -7, 2], "-7 is negative"),
+        ([-(2**31)] * 3, "-2147483648 is negative"),
+        ([4, 4, 1], "4 stands twice"),
+        ([1, 2, 1], "1 stands twice"),
+    ],
+)
+def test_ids_that_do_not_tell_the_rows_apart_are_refused(tmp_path, ids, match):
+    columns = some_columns(3) | {"sourceid": np.array(ids, "i4")}
+    with pytest.raises(BadSourceIds, match=f"column sourceid: {match}"):
+        read_psfcat(write_catalogue(tmp_path / NAME, columns))
+
+
+def test_ids_may_stand_in_any_order_and_be_large(tmp_path):
+    columns = some_columns(3) | {"sourceid": np.array([2**31 - 1, 100_000_000, 7], "i4")}
+    found = read_psfcat(write_catalogue(tmp_path / NAME, columns))
+    assert found.columns["sourceid"].tolist() == [2**31 - 1, 100_000_000, 7]
 
 
 def test_rows_without_a_place_on_the_sky_are_told_apart(tmp_path):
