@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ingest.errors import RefusedInput
+from ingest.errors import RefusedInput, refusing
 from ingest.image import Observer, image_rows
 from ingest.plan import PlannedImage, refusal_of
 from ingest.psfcat import PsfCatalogue, read_psfcat
@@ -95,23 +95,25 @@ def _add_images(task: BatchTask, result: BatchResult, shard: ShardWriter) -> Non
     observers = _observers(task, result)
     for planned in task.images:
         try:
-            catalogue = read_psfcat(planned.path)
+            with refusing(planned.path):
+                catalogue = read_psfcat(planned.path)
+                made_from = _recipe(task, planned, catalogue, shelf)
+                if task.known.get(planned.pid) == made_from:
+                    result.unchanged.append(planned.pid)
+                    continue
+                rows, refusal = image_rows(
+                    catalogue,
+                    planned,
+                    observers[planned.facts.obsmjd],
+                    shelf,
+                    radius_arcsec=task.settings.match_radius_arcsec,
+                    hjd_method=task.hjd_method,
+                    recipe=made_from,
+                )
         except RefusedInput as error:
-            result.refusals.append(refusal_of(error, planned.path, night=task.night))
+            refusal = refusal_of(error, planned.path, night=task.night, pid=planned.pid)
+            result.refusals.append(refusal)
             continue
-        made_from = _recipe(task, planned, catalogue, shelf)
-        if task.known.get(planned.pid) == made_from:
-            result.unchanged.append(planned.pid)
-            continue
-        rows, refusal = image_rows(
-            catalogue,
-            planned,
-            observers[planned.facts.obsmjd],
-            shelf,
-            radius_arcsec=task.settings.match_radius_arcsec,
-            hjd_method=task.hjd_method,
-            recipe=made_from,
-        )
         shard.add(rows.columns, rows.key)
         result.records.append(rows.record)
         if refusal is not None:
@@ -166,7 +168,7 @@ def _sorter() -> ImageSorter:
 
 def _write_marker(path: Path, result: BatchResult) -> None:
     content = {**plain(result), "refusals": [plain(refusal) for refusal in result.refusals]}
-    write_whole(path, json.dumps(content, default=str).encode())
+    write_whole(path, json.dumps(content, default=date.isoformat).encode())
 
 
 def _read_marker(path: Path) -> BatchResult:

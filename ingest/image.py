@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ingest.facts import ImageFacts
 from ingest.healpix import healpix_29
-from ingest.metadata import ImageFacts
-from ingest.plan import PlannedImage
+from ingest.plan import PlannedImage, refusal_of
 from ingest.psfcat import PsfCatalogue, coordinate_fault
 from ingest.records import OF_IMAGE, ImageKey
 from ingest.reference_shelf import ReferenceShelf
@@ -26,6 +26,7 @@ from transforms.photometry import (
     calibrated_magnitude,
     catflags,
     colour_correction,
+    is_g_minus_r,
     judge_image,
 )
 from transforms.tangent import QUADRANT_CENTRE_PIX, sky_position
@@ -160,10 +161,9 @@ def _with_coordinates(
     keep, fault = coordinate_fault(Path(planned.path), columns["ra"], columns["dec"])
     if fault is None:
         return columns, None
-    refusal = Refusal(
-        planned.path.name, fault.code, fault.what, fault.hint, planned.night,
-        catalogue.checksum, fault.n_rows, fault.first_row,
-    )  # fmt: skip
+    refusal = refusal_of(
+        fault, planned.path, night=planned.night, digest=catalogue.checksum, pid=planned.pid
+    )
     return {name: values[keep] for name, values in columns.items()}, refusal
 
 
@@ -214,8 +214,3 @@ def _image_centre(facts: ImageFacts) -> tuple[float, float] | None:
     crpix1, crpix2, crval1, crval2, cd1_1, cd1_2, cd2_1, cd2_2 = values
     cd = ((cd1_1, cd1_2), (cd2_1, cd2_2))
     return sky_position(QUADRANT_CENTRE_PIX, (crpix1, crpix2), (crval1, crval2), cd)
-
-
-def is_g_minus_r(pcolor: str | None) -> bool:
-    """Whether the colour coefficient multiplies g−r; headers spell it `g - R` or `g-R`."""
-    return pcolor is not None and pcolor.replace(" ", "").lower() == "g-r"

@@ -19,13 +19,15 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
+import polars as pl
+
 from ingest.batch import BatchResult, BatchTask, run_batch
 from ingest.executor import Executor, Tasks
 from ingest.merge import MergeTask, PixelTask, merge_pixels
-from ingest.metadata import MetadataTable
+from ingest.metadata_table import MetadataTable
 from ingest.plan import Plan, PlannedImage, make_plan
 from ingest.records import RECORD
-from ingest.refusals import publish_refusals, refusals_entry
+from ingest.refusals import LookedAt, publish_refusals, refused_rows
 from ingest.report import GroupReport, IngestEstimate, IngestReport, Outcome, Progress, Refusal
 from ingest.shards import Piece
 from ingest.tables import (
@@ -115,22 +117,20 @@ def ingest(
         )
         refusals = list(plan.refusals)
         reports = []
+        looked_at: list[LookedAt] = []
         rows = sum(image.estimated_rows for images in plan.nights.values() for image in images)
         if rows < ROWS_WORTH_A_PROCESS and workers is None and executor is None:
             tasks = Executor(1)
         for one, images in plan.nights.items():
-            refused = [refusal for refusal in plan.refusals if refusal.night == one]
-            report, new = _ingest_night(
-                root, settings, one, images, refused, hjd_method, tasks, progress
+            report, new, seen = _ingest_night(
+                root, settings, one, images, hjd_method, tasks, progress
             )
             reports.append(report)
             refusals += new
-        for one in sorted({r.night for r in plan.refusals if r.night} - set(plan.nights)):
-            # Every file of that night was refused before it was read.
-            refused = [refusal for refusal in plan.refusals if refusal.night == one]
-            report, _ = _ingest_night(root, settings, one, [], refused, hjd_method, tasks, progress)
-            reports.append(report)
-    looked_at = {image.path.name for images in plan.nights.values() for image in images}
+            looked_at += seen
+    # Nights whose every file was refused before it was read.
+    nothing = {refusal.night for refusal in plan.refusals if refusal.night} - set(plan.nights)
+    reports += [GroupReport(str(one), "refused") for one in sorted(nothing)]
     snapshot = publish_refusals(root, refusals, looked_at)
     return IngestReport(
         tuple(reports), tuple(refusals), snapshot.number, time.monotonic() - started
@@ -170,12 +170,11 @@ def _ingest_night(
     settings: ArchiveSettings,
     night: date,
     images: list[PlannedImage],
-    refused: list[Refusal],
     hjd_method: HjdMethod,
     executor: Tasks,
     progress: Progress | None,
-) -> tuple[GroupReport, list[Refusal]]:
-    """Ingest one night; returns its report and the refusals that came up on the way."""
+) -> tuple[GroupReport, list[Refusal], list[LookedAt]]:
+    """Ingest one night; returns its report, the refusals that came up, and what was looked at."""
     group = night_group(night)
     layout = Layout(root)
     with locked(layout, group, wait=False):
@@ -187,18 +186,17 @@ def _ingest_night(
             published = read_small_table(layout, standing, IMAGES)
             known = dict(zip(published["pid"], published["recipe"], strict=True))
             _stage(one, images, known, hjd_method, executor, progress)
-            # An unchanged image is not looked at again: what was refused of it stands.
-            looked_at = {i.path.name for i in images if i.pid not in one.result.unchanged}
-            looked_at |= {refusal.input_file for refusal in refused}
-            refusals_now = refused + one.result.refusals
+            new = {record["pid"] for record in one.result.records}
+            kept = published.filter(~pl.col("pid").is_in(new))
             files = _detections(one, set(known), executor, progress)
             files += _small_tables(one, layout)
-            files += refusals_entry(layout, one.part, standing, refusals_now, looked_at)
+            files += refused_rows(layout, one.part, standing, kept, one.result.refusals)
             publish(root, {group: Manifest.of(group, files)}, f"ingest of {night}")
             shutil.rmtree(one.staging, ignore_errors=True)
         except OSError as error:
             raise _unwritable(root, error) from error
-    return _report(one, images, refused), one.result.refusals
+    seen = [LookedAt(i.path.name, i.pid, i.pid in new and i.pid not in known) for i in images]
+    return _report(one), one.result.refusals, seen
 
 
 def _unwritable(root: Path, error: OSError) -> Exception:
@@ -322,7 +320,7 @@ def _small_tables(one: _Night, layout: Layout) -> list[FileEntry]:
     ]
 
 
-def _report(one: _Night, images: list[PlannedImage], refused: list[Refusal]) -> GroupReport:
+def _report(one: _Night) -> GroupReport:
     records = one.result.records
     outcome: Outcome = "refused"
     if records:

@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
-from ingest.errors import DuplicateImage, RefusedInput, UnreadableFile
+from ingest.duplicates import one_of
+from ingest.errors import RefusedInput, refusing
 from ingest.executor import Executor, Tasks
+from ingest.facts import ImageFacts
 from ingest.filenames import find_catalogues
-from ingest.metadata import ImageFacts, MetadataTable, gather_image_facts
+from ingest.metadata import gather_image_facts
+from ingest.metadata_table import MetadataTable
 from ingest.psfcat import read_header
 from ingest.report import Progress, Refusal
-from store.atomic import checksum
 from store.settings import ArchiveSettings
 from transforms.identifiers import night as night_of
 
@@ -61,7 +63,12 @@ class Plan:
 
 
 def refusal_of(
-    error: RefusedInput, path: Path, *, night: date | None = None, digest: str | None = None
+    error: RefusedInput,
+    path: Path,
+    *,
+    night: date | None = None,
+    digest: str | None = None,
+    pid: int | None = None,
 ) -> Refusal:
     """The record of a refused input."""
     return Refusal(
@@ -73,6 +80,7 @@ def refusal_of(
         input_checksum=digest,
         n_rows=error.n_rows,
         first_row=error.first_row,
+        pid=pid,
     )
 
 
@@ -130,7 +138,8 @@ def look_at(task: LookTask) -> list[PlannedImage | Refusal]:
     seen: list[PlannedImage | Refusal] = []
     for path in task.paths:
         try:
-            seen.append(_look_at(path, task.settings, task.table))
+            with refusing(path):
+                seen.append(_look_at(path, task.settings, task.table))
         except RefusedInput as error:
             seen.append(refusal_of(error, path))
     return seen
@@ -179,19 +188,10 @@ def _without_duplicates(images: Iterable[PlannedImage], plan: Plan) -> list[Plan
         by_pid.setdefault(image.pid, []).append(image)
     kept = []
     for pid, same in by_pid.items():
-        digests = {_digest(image.path) for image in same} if len(same) > 1 else {""}
-        if len(digests) == 1:
-            kept.append(same[0])
-            continue
-        for image in same:
-            other = next(i for i in same if i is not image).path
-            error = DuplicateImage(image.path, pid, other.name)
-            plan.refusals.append(refusal_of(error, image.path, night=image.night))
+        at = {image.path: image for image in same}
+        taken, refused = one_of(list(at), f"image {pid}")
+        if taken is not None:
+            kept.append(at[taken])
+        for path, error in refused:
+            plan.refusals.append(refusal_of(error, path, night=at[path].night, pid=pid))
     return kept
-
-
-def _digest(path: Path) -> str:
-    try:
-        return checksum(path.read_bytes())
-    except OSError as error:
-        raise UnreadableFile(path, error.strerror or str(error)) from error

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from store.channel import channel_part
+from store.errors import DamagedArchiveError
 from store.manifest import Manifest, references_group
 from store.snapshot import Snapshot
-from transforms.identifiers import FILTERCODES
 from transforms.identifiers import oid as oid_of
 from transforms.match import SkyGrid
-from transforms.photometry import reference_colours
+from transforms.photometry import is_g_minus_r, reference_colours
 from transforms.sorting import RadixSorter
 
 # A reference of 40,000 sources takes about 5 MB with its grid. Images come channel by channel, so
@@ -24,9 +28,19 @@ KEPT = 8
 G, R = 1, 2
 
 
-def channel_part(field: int, fid: int, ccdid: int, qid: int) -> str:
-    """Name of a reference channel's files, as in the file names of its survey: 000633_zr_c07_q4."""
-    return f"{field:06d}_{FILTERCODES[fid]}_c{ccdid:02d}_q{qid}"
+@dataclass(frozen=True, slots=True)
+class ReferenceImage:
+    """What `reference_images` says of one channel's reference.
+
+    Attributes
+    ----------
+    checksum : of the input file it came from.
+    clrcoeff : what g−r is multiplied by in its calibration; NaN where it is not known.
+    """
+
+    rfid: int
+    checksum: str
+    clrcoeff: float
 
 
 @dataclass(frozen=True)
@@ -35,19 +49,27 @@ class Reference:
 
     Attributes
     ----------
-    checksum : of the input file it came from.
     oid : int64 (n,).
     ra, dec : float64 (n,), degrees.
-    mag : float64 (n,), calibrated; NaN where unknown.
+    mag : float64 (n,), calibrated without colour term; NaN where unknown.
     """
 
-    rfid: int
-    checksum: str
+    image: ReferenceImage
     oid: NDArray[np.int64]
     ra: NDArray[np.float64]
     dec: NDArray[np.float64]
     mag: NDArray[np.float64]
     radius_arcsec: float
+
+    @property
+    def rfid(self) -> int:
+        """Id of the reference image."""
+        return self.image.rfid
+
+    @property
+    def checksum(self) -> str:
+        """Checksum of the input file it came from."""
+        return self.image.checksum
 
     @cached_property
     def grid(self) -> SkyGrid:
@@ -62,7 +84,7 @@ class ReferenceShelf:
         self._snapshot = snapshot
         self._radius_arcsec = radius_arcsec
         self._manifests: dict[int, Manifest] = {}
-        self._images: dict[int, dict[int, tuple[int, str]]] = {}
+        self._images: dict[int, dict[str, ReferenceImage]] = {}
         self._kept: OrderedDict[str, Reference | None] = OrderedDict()
         self._colours: OrderedDict[
             tuple[int, int, int], tuple[NDArray[np.float64], NDArray[np.float64]] | None
@@ -80,17 +102,16 @@ class ReferenceShelf:
 
     def checksum(self, field: int, fid: int, ccdid: int, qid: int) -> str | None:
         """Checksum of the channel's reference, without loading it; None if there is none."""
-        image = self._image(field, fid, ccdid, qid)
-        return None if image is None else image[1]
+        image = self._image(field, channel_part(field, fid, ccdid, qid))
+        return None if image is None else image.checksum
 
-    def _image(self, field: int, fid: int, ccdid: int, qid: int) -> tuple[int, str] | None:
-        """Id and checksum of the channel's reference image."""
+    def _image(self, field: int, part: str) -> ReferenceImage | None:
         if field not in self._images:
             self._images[field] = self._load_images(field)
-        return self._images[field].get(fid * 100 + 4 * (ccdid - 1) + qid - 1)
+        return self._images[field].get(part)
 
     def colours(self, field: int, fid: int, ccdid: int, qid: int) -> NDArray[np.float64] | None:
-        """g−r of each source of the channel's reference; NaN where the other filter has none.
+        """g−r of each source of the channel's reference; NaN where it is not known.
 
         None without references of both filters, and for a filter that is neither.
         """
@@ -102,8 +123,10 @@ class ReferenceShelf:
             self._colours[channel] = None
             if g is not None and r is not None:
                 self._colours[channel] = reference_colours(
-                    g.ra, g.dec, g.mag, r.ra, r.dec, r.mag, radius_arcsec=self._radius_arcsec
-                )
+                    g.ra, g.dec, g.mag, r.ra, r.dec, r.mag,
+                    g_clrcoeff=g.image.clrcoeff, r_clrcoeff=r.image.clrcoeff,
+                    radius_arcsec=self._radius_arcsec,
+                )  # fmt: skip
             if len(self._colours) > KEPT:
                 self._colours.popitem(last=False)
         colours = self._colours[channel]
@@ -114,15 +137,16 @@ class ReferenceShelf:
             self._manifests[field] = self._snapshot.manifest(references_group(field))
         return self._manifests[field]
 
-    def _load_images(self, field: int) -> dict[int, tuple[int, str]]:
-        known: dict[int, tuple[int, str]] = {}
+    def _load_images(self, field: int) -> dict[str, ReferenceImage]:
+        names = ["field", "fid", "ccdid", "qid", "rfid", "input_checksum", "clrcoeff", "pcolor"]
+        known = {}
         for entry in self._manifest(field).files:
             if entry.table == "reference_images":
-                table = pq.ParquetFile(self._snapshot.layout.root / entry.path).read(
-                    ["fid", "rcid", "rfid", "input_checksum"]
-                )
-                for row in table.to_pylist():
-                    known[row["fid"] * 100 + row["rcid"]] = row["rfid"], row["input_checksum"]
+                for row in _read(self._snapshot.layout.root / entry.path, names).to_pylist():
+                    *channel, rfid, checksum, clrcoeff, pcolor = row.values()
+                    if clrcoeff is None or not is_g_minus_r(pcolor):
+                        clrcoeff = math.nan
+                    known[channel_part(*channel)] = ReferenceImage(rfid, checksum, clrcoeff)
         return known
 
     def _load(self, field: int, fid: int, ccdid: int, qid: int) -> Reference | None:
@@ -132,22 +156,33 @@ class ReferenceShelf:
             for entry in self._manifest(field).files
             if entry.table == "reference_sources" and entry.part == part
         ]
-        image = self._image(field, fid, ccdid, qid)
+        image = self._image(field, part)
         if image is None or not files:
             return None
         # Few columns: the ids follow from the channel and the row in the catalogue.
-        names = ("sourceid", "ra", "dec", "mag")
-        tables = [pq.ParquetFile(path).read(list(names), use_threads=False) for path in files]
+        names = ["sourceid", "ra", "dec", "mag"]
+        tables = [_read(path, names) for path in files]
         columns = {
             name: np.concatenate([table[name].to_numpy() for table in tables]) for name in names
         }
         order, sourceid = RadixSorter().sort(columns["sourceid"].astype(np.int64))
         return Reference(
-            rfid=image[0],
-            checksum=image[1],
+            image=image,
             oid=oid_of(field, fid, ccdid, qid, sourceid),
             ra=columns["ra"][order],
             dec=columns["dec"][order],
             mag=columns["mag"][order].astype(np.float64),
             radius_arcsec=self._radius_arcsec,
         )
+
+
+def _read(path: Path, names: list[str]) -> pa.Table:
+    """Columns of a published file; one that cannot be read is the archive's fault, no image's."""
+    try:
+        return pq.ParquetFile(path).read(names, use_threads=False)
+    except (OSError, pa.ArrowException) as error:
+        raise DamagedArchiveError(
+            f"a reference cannot be read ({str(error).partition(chr(10))[0]})",
+            where=path,
+            hint="Run verify; add-references writes the field again.",
+        ) from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +12,20 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from ingest.errors import DuplicateImage, RefusedInput
+from ingest.duplicates import one_of
+from ingest.errors import BadSourceIds, RefusedInput, refusing
 from ingest.executor import Executor
+from ingest.facts import ReferenceFacts
 from ingest.filenames import find_catalogues
 from ingest.healpix import healpix_29
-from ingest.metadata import ReferenceFacts, gather_reference_facts
+from ingest.metadata import gather_reference_facts
 from ingest.plan import refusal_of
-from ingest.psfcat import Column, coordinate_fault, read_header, read_psfcat
-from ingest.reference_shelf import channel_part
-from ingest.refusals import publish_refusals
-from ingest.report import GroupReport, IngestReport, Progress, Refusal
+from ingest.psfcat import Column, PsfCatalogue, coordinate_fault, read_header, read_psfcat
+from ingest.refusals import LookedAt, publish_refusals, refused_rows
+from ingest.report import GroupReport, IngestReport, Outcome, Progress, Refusal
 from ingest.tables import read_small_table, to_contract
-from store.atomic import checksum
+from ingest.version import code_version, recipe
+from store.channel import channel_part
 from store.contract import REFERENCE_IMAGES, REFERENCE_SOURCES
 from store.files import write_table
 from store.layout import HEALPIX_ORDER, HealpixPixel, Layout
@@ -33,13 +35,16 @@ from store.publication import publish
 from store.settings import read_settings
 from store.snapshot import open_snapshot
 from transforms.hjd import footprint_centre
-from transforms.identifiers import oid
+from transforms.identifiers import SOURCEIDS, oid
 from transforms.photometry import calibrated_magnitude, catflags
+
+# What says which reference image one is; RFID follows from it.
+CHANNEL = ["field", "fid", "ccdid", "qid"]
 
 
 @dataclass(frozen=True, slots=True)
 class ReferenceTask:
-    """One reference catalogue to write; `known` is the checksum of the one that is published."""
+    """One reference catalogue to write; `known` is the recipe of the one that is published."""
 
     root: Path
     path: Path
@@ -55,6 +60,11 @@ class ReferenceResult:
     files: tuple[FileEntry, ...] = ()
     record: dict[str, Any] | None = None
     refusal: Refusal | None = None
+
+    @property
+    def unchanged(self) -> bool:
+        """Whether the same is published already."""
+        return self.record is None and self.refusal is None
 
 
 def add_references(
@@ -89,8 +99,7 @@ def add_references(
             done += len(chosen)
             if progress:
                 progress(done, len(facts), "reference catalogues")
-    cleared = {path.name for path in facts}
-    snapshot = publish_refusals(root, refusals, cleared)
+    snapshot = publish_refusals(root, refusals, [LookedAt(path.name) for path in facts])
     return IngestReport(tuple(groups), tuple(refusals), snapshot.number, time.monotonic() - started)
 
 
@@ -98,25 +107,21 @@ def _look_at(paths: Sequence[Path]) -> tuple[dict[Path, ReferenceFacts], list[Re
     """The facts of each file; of a channel given twice with different bytes, none."""
     facts: dict[Path, ReferenceFacts] = {}
     refusals: list[Refusal] = []
-    by_rfid: dict[int, list[Path]] = {}
+    by_channel: dict[str, list[Path]] = {}
     for path in paths:
         try:
-            fact = gather_reference_facts(path, read_header(path))
+            with refusing(path):
+                facts[path] = gather_reference_facts(path, read_header(path))
         except RefusedInput as error:
             refusals.append(refusal_of(error, path))
             continue
-        facts[path] = fact
-        by_rfid.setdefault(fact.rfid, []).append(path)
-    for rfid, same in by_rfid.items():
-        if len({checksum(path.read_bytes()) for path in same if len(same) > 1}) > 1:
-            for path in same:
-                other = next(p for p in same if p != path)
-                refusals.append(refusal_of(DuplicateImage(path, rfid, other.name), path))
-                del facts[path]
-        else:
-            for path in same[1:]:
-                del facts[path]
-    return facts, refusals
+        by_channel.setdefault(_part(facts[path]), []).append(path)
+    taken = []
+    for part, same in by_channel.items():
+        one, refused = one_of(same, f"the reference of {part}")
+        refusals += [refusal_of(error, path) for path, error in refused]
+        taken += [one] if one is not None else []
+    return {path: facts[path] for path in taken}, refusals
 
 
 def _add_field(
@@ -128,54 +133,87 @@ def _add_field(
         snapshot = open_snapshot(root)
         standing = snapshot.manifest(group)
         images = read_small_table(layout, standing, REFERENCE_IMAGES)
-        known = dict(zip(images["rfid"], images["input_checksum"], strict=True))
+        known = {
+            channel_part(*channel): made_from
+            for *channel, made_from in images.select(*CHANNEL, "recipe").iter_rows()
+        }
         tasks = [
-            ReferenceTask(root, path, fact, snapshot.partition_order, known.get(fact.rfid))
+            ReferenceTask(root, path, fact, snapshot.partition_order, known.get(_part(fact)))
             for path, fact in facts.items()
         ]
-        results = [result for _, result in executor.run(write_reference, tasks)]
+        results = [result for _, result in sorted(executor.run(write_reference, tasks))]
         refusals = [result.refusal for result in results if result.refusal is not None]
         new = [result for result in results if result.record is not None]
-        outcome = "published" if new else "unchanged" if len(refusals) < len(tasks) else "refused"
-        report = GroupReport(
-            group,
-            outcome,  # type: ignore[arg-type]
-            images=len(new),
-            unchanged=len(results) - len(new) - (len(refusals) if not new else 0),
-            rows=sum(entry.rows for result in new for entry in result.files),
-        )
-        if not new:
-            return report, refusals
-        records = pl.DataFrame([result.record for result in new], schema=images.schema)
-        replaced = set(records["rfid"])
-        images = pl.concat([images.filter(~pl.col("rfid").is_in(replaced)), records]).sort("rfid")
-        parts = {_part(record) for record in records.iter_rows(named=True)}
-        files = [
-            entry
-            for entry in standing.files
-            if entry.table == "reference_sources" and entry.part not in parts
-        ]
-        files += [entry for result in new for entry in result.files]
-        table = to_contract(images, REFERENCE_IMAGES)
-        files.append(write_table(layout, REFERENCE_IMAGES, table, f"{field:06d}"))
-        publish(root, {group: Manifest.of(group, files)}, f"add-references of field {field}")
-    return report, refusals
+        if new:
+            _publish_field(layout, field, standing, images, new)
+    return _report(group, results), refusals
 
 
-def _part(record: dict[str, Any]) -> str:
-    return channel_part(record["field"], record["fid"], record["ccdid"], record["qid"])
+def _publish_field(
+    layout: Layout,
+    field: int,
+    standing: Manifest,
+    images: pl.DataFrame,
+    new: list[ReferenceResult],
+) -> None:
+    """Publish the field's references: what stands and is not replaced, and the new."""
+    records = pl.DataFrame([result.record for result in new], schema=images.schema)
+    kept = images.join(records, on=CHANNEL, how="anti")
+    replaced = {channel_part(*channel) for channel in records.select(CHANNEL).iter_rows()}
+    files = [
+        entry
+        for entry in standing.files
+        if entry.table == "reference_sources" and entry.part not in replaced
+    ]
+    files += [entry for result in new for entry in result.files]
+    part = f"{field:06d}"
+    table = to_contract(pl.concat([kept, records]), REFERENCE_IMAGES)
+    files.append(write_table(layout, REFERENCE_IMAGES, table, part))
+    refusals = [result.refusal for result in new if result.refusal is not None]
+    files += refused_rows(layout, part, standing, kept, refusals)
+    group = standing.group
+    publish(layout.root, {group: Manifest.of(group, files)}, f"add-references of field {field}")
+
+
+def _report(group: str, results: list[ReferenceResult]) -> GroupReport:
+    new = [result for result in results if result.record is not None]
+    unchanged = sum(result.unchanged for result in results)
+    outcome: Outcome = "published" if new else "unchanged" if unchanged else "refused"
+    rows = sum(entry.rows for result in new for entry in result.files)
+    return GroupReport(group, outcome, images=len(new), unchanged=unchanged, rows=rows)
+
+
+def _part(facts: ReferenceFacts) -> str:
+    return channel_part(facts.field, facts.fid, facts.ccdid, facts.qid)
 
 
 def write_reference(task: ReferenceTask) -> ReferenceResult:
     """Read one refpsfcat and write its sources, cut by pixel."""
     path, facts = task.path, task.facts
     try:
-        catalogue = read_psfcat(path)
+        with refusing(path):
+            catalogue = read_psfcat(path)
+            made_from = recipe(
+                input=catalogue.checksum,
+                facts=asdict(facts),
+                partition_order=task.order,
+                code=code_version(),
+            )
+            if made_from == task.known:
+                return ReferenceResult()
+            if (most := int(catalogue.columns["sourceid"].max())) >= SOURCEIDS:
+                raise BadSourceIds(path, f"{most} has more than the 8 digits of an oid")
+            rows, record, refusal = _transformed(catalogue, facts)
     except RefusedInput as error:
         return ReferenceResult(refusal=refusal_of(error, path))
-    if catalogue.checksum == task.known:
-        return ReferenceResult()
-    columns = catalogue.columns
+    return ReferenceResult(_write_pixels(task, rows), record | {"recipe": made_from}, refusal)
+
+
+def _transformed(
+    catalogue: PsfCatalogue, facts: ReferenceFacts
+) -> tuple[pa.Table, dict[str, Any], Refusal | None]:
+    """Rows of `reference_sources`, one of `reference_images`, and what was refused of the rows."""
+    path, columns = catalogue.path, catalogue.columns
     refusal = None
     keep, fault = coordinate_fault(path, columns["ra"], columns["dec"])
     if fault is not None:
@@ -196,10 +234,9 @@ def write_reference(task: ReferenceTask) -> ReferenceResult:
     record |= {
         column.name: getattr(facts, column.name)
         for column in REFERENCE_IMAGES.columns
-        if column.name not in record
+        if column.name not in record and column.name != "recipe"
     }
-    rows = _sorted_rows(columns, facts)
-    return ReferenceResult(_write_pixels(task, rows), record, refusal)
+    return _sorted_rows(columns, facts), record, refusal
 
 
 def _sorted_rows(columns: dict[str, Column], facts: ReferenceFacts) -> pa.Table:
@@ -234,8 +271,7 @@ def _sorted_rows(columns: dict[str, Column], facts: ReferenceFacts) -> pa.Table:
 
 def _write_pixels(task: ReferenceTask, rows: pa.Table) -> tuple[FileEntry, ...]:
     layout = Layout(task.root)
-    facts = task.facts
-    part = channel_part(facts.field, facts.fid, facts.ccdid, facts.qid)
+    part = _part(task.facts)
     npix = rows["_healpix_29"].to_numpy() >> (2 * (HEALPIX_ORDER - task.order))
     numbers, starts, counts = np.unique(npix, return_index=True, return_counts=True)
     return tuple(

@@ -1,10 +1,17 @@
-"""Refusals whose night is not known: kept in a group of their own, where SQL can see them."""
+"""Refusals in the store, each for as long as it is true.
+
+Refused rows belong to the image whose other rows are published: they stand in the group of its
+night (or its field, for a reference) and go with the image, when it is replaced. A file that was
+refused whole is of no group: all such stand in one of their own, whatever their night, until a
+file of that name is looked at again.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pyarrow as pa
@@ -20,39 +27,81 @@ from store.manifest import FileEntry, Manifest
 from store.publication import publish
 from store.snapshot import Snapshot, open_snapshot
 
-PART = "unknown-night"
+PART = "files"
 
 
-def publish_refusals(root: Path, refusals: Iterable[Refusal], cleared: set[str]) -> Snapshot:
-    """Record the refusals that name no night; those of the `cleared` files are taken out.
+@dataclass(frozen=True, slots=True)
+class LookedAt:
+    """A file that was looked at: its name, and the image in it, if that is known.
+
+    `is_new` says that the image has been published from it now and had never been before.
+    """
+
+    input_file: str
+    pid: int | None = None
+    is_new: bool = False
+
+    def strikes(self, refused: dict[str, Any]) -> bool:
+        """Whether a refusal of a file of this name is no longer true, or is said anew.
+
+        Two files in two folders may have one name. They are told apart by their images, unless
+        this image is new: then the file may have held another one before it was corrected.
+        """
+        same = self.pid is None or refused["pid"] is None or self.pid == refused["pid"]
+        return same or self.is_new
+
+
+def publish_refusals(
+    root: Path, refusals: Iterable[Refusal], looked_at: Iterable[LookedAt]
+) -> Snapshot:
+    """Record the files that were refused whole; what is no longer true is taken out.
 
     Parameters
     ----------
-    refusals : any; those with a night are left to the night's own group.
-    cleared : names of input files that this run looked at.
+    refusals : of this run, those of rows included: they are left to their group.
+    looked_at : the other files that this run looked at.
     """
     layout = Layout(root)
-    new = [refusal for refusal in refusals if refusal.night is None]
+    new = [refusal for refusal in refusals if refusal.n_rows is None]
+    by_name: dict[str, list[LookedAt]] = {}
+    for one in (*looked_at, *(LookedAt(refusal.input_file, refusal.pid) for refusal in new)):
+        by_name.setdefault(one.input_file, []).append(one)
     with locked(layout, GROUP, wait=True):
         snapshot = open_snapshot(root)
         standing = read_small_table(layout, snapshot.manifest(GROUP), REFUSALS)
-        looked_at = cleared | {refusal.input_file for refusal in new}
-        kept = standing.filter(~pl.col("input_file").is_in(looked_at))
-        table = refusals_table(kept, new)
+        true = [
+            not any(one.strikes(row) for one in by_name.get(row["input_file"], ()))
+            for row in standing.iter_rows(named=True)
+        ]
+        table = _table(standing.filter(pl.Series(true, dtype=pl.Boolean)), new)
         files = [write_table(layout, REFUSALS, table, PART)] if table.num_rows else []
         return publish(root, {GROUP: Manifest.of(GROUP, files)}, "refusals")
 
 
-def refusals_table(standing: pl.DataFrame, new: Iterable[Refusal]) -> pa.Table:
-    """Standing refusals and new ones, sorted, in the contract's schema."""
-    added = pl.DataFrame([asdict(refusal) for refusal in new], schema=standing.schema)
-    return to_contract(pl.concat([standing, added]), REFUSALS)
-
-
-def refusals_entry(
-    layout: Layout, part: str, standing: Manifest, new: list[Refusal], cleared: set[str]
+def refused_rows(
+    layout: Layout, part: str, standing: Manifest, kept: pl.DataFrame, new: Iterable[Refusal]
 ) -> list[FileEntry]:
-    """The refusals file of a night's group: what stands, less the files looked at, and the new."""
-    kept = read_small_table(layout, standing, REFUSALS).filter(~pl.col("input_file").is_in(cleared))
-    table = refusals_table(kept, new)
+    """The file of a group's refused rows; none if there are none.
+
+    Parameters
+    ----------
+    part : name of the group's files.
+    standing : what is published of the group.
+    kept : `input_file` and `input_checksum` of the group's images that are not replaced: what was
+        refused of them stands.
+    new : refusals of this run; those of whole files are left out.
+    """
+    of_image = ["input_file", "input_checksum"]
+    stands = (
+        read_small_table(layout, standing, REFUSALS)
+        .filter(pl.col("n_rows").is_not_null())
+        .join(kept.select(of_image), on=of_image, how="semi")
+    )
+    table = _table(stands, [refusal for refusal in new if refusal.n_rows is not None])
     return [write_table(layout, REFUSALS, table, part)] if table.num_rows else []
+
+
+def _table(standing: pl.DataFrame, new: Iterable[Refusal]) -> pa.Table:
+    """Standing refusals and new ones in the contract's schema; those that say the same are one."""
+    added = pl.DataFrame([asdict(refusal) for refusal in new], schema=standing.schema)
+    return to_contract(pl.concat([standing, added]).unique(), REFUSALS)

@@ -25,6 +25,7 @@ class Refusal:
     input_checksum: str | None = None
     n_rows: int | None = None
     first_row: int | None = None
+    pid: int | None = None
 
     def __str__(self) -> str:
         return f"{self.input_file}: {self.what}. {self.hint}"
@@ -70,7 +71,6 @@ class IngestEstimate:
     """What an ingest would do: images and rows of each night, disk for good and meanwhile."""
 
     nights: dict[date, tuple[int, int]] = field(default_factory=dict)
-    unchanged: int = 0
     refusals: tuple[Refusal, ...] = ()
     disk_bytes: int = 0
     staging_bytes: int = 0

@@ -27,8 +27,9 @@ def read_small_table(layout: Layout, manifest: Manifest, table: Table) -> pl.Dat
 
 
 def to_contract(frame: pl.DataFrame, table: Table) -> pa.Table:
-    """`frame`, sorted and in the contract's schema."""
-    return frame.select(table.names).sort(table.sort).to_arrow().cast(table.schema())
+    """`frame`, sorted and in the contract's schema; equal keys keep the order they come in."""
+    ordered = frame.select(table.names).sort(table.sort, maintain_order=True)
+    return ordered.to_arrow().cast(table.schema())
 
 
 def images_frame(
@@ -38,7 +39,7 @@ def images_frame(
     rows = [{**record, "night": night} for record in records]
     new = pl.DataFrame(rows, schema=standing.schema)
     kept = standing.filter(~pl.col("pid").is_in(new["pid"].implode()))
-    return pl.concat([kept, new]).sort(IMAGES.sort)
+    return pl.concat([kept, new]).sort(IMAGES.sort, maintain_order=True)
 
 
 def exposures_frame(
@@ -46,15 +47,16 @@ def exposures_frame(
 ) -> pl.DataFrame:
     """The night's exposures, counted from its images.
 
+    What is the same in all images of an exposure is the word of the first that knows it.
     `earth_s` has the observatory's heliocentric position for each exposure of this ingest; for
     the others it stands in `standing`.
     """
     same = ["night", "field", "fid", "filtercode", "obsmjd", "exptime", "programid", "airmass"]
     frame = (
-        images.sort("pid")
+        images.sort("pid", maintain_order=True)
         .group_by("expid", maintain_order=True)
         .agg(
-            *(pl.col(name).first() for name in same),
+            *(pl.col(name).drop_nulls().first() for name in same),
             n_images=pl.len().cast(pl.Int64),
             n_published=pl.col("n_published").sum(),
             n_matched=pl.col("n_matched").sum(),

@@ -31,7 +31,7 @@ def code_version() -> str:
 
 def recipe(**ingredients: object) -> str:
     """Checksum of everything that something was made from."""
-    return checksum(json.dumps(ingredients, sort_keys=True, default=str).encode())
+    return checksum(json.dumps(ingredients, sort_keys=True).encode())
 
 
 def plain(record: Any) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from store.columns import Column, Table
 
 C = Column
-FLOAT32 = "float32 as in the input"
+FLOAT32 = "float32 as in the input, infinities too"
 
 # --- identifiers ----------------------------------------------------------------------------
 HEALPIX_29 = C(
@@ -41,7 +41,8 @@ QID = C("qid", "int8", "", "meta.id;instr.det", "Quadrant of the CCD, 1–4", en
 RCID = C("rcid", "int8", "", "meta.id;instr.det",
          "Readout channel, 4·(ccdid − 1) + qid − 1", encoding="dictionary")
 RFID = C("rfid", "int64", "", "meta.id;obs.image",
-         "Reference image id, field·1e6 + 120·1e3 + fid·100 + rcid", encoding="dictionary")
+         "Reference image id, field·1e6 + 120·1e3 + fid·100 + rcid; 120 is the reference's version",
+         encoding="dictionary")
 SOURCEID = C("sourceid", "int32", "", "meta.id", "Row of the source in its input catalogue, from 0",
              encoding="delta")
 
@@ -57,9 +58,9 @@ YPOS = C("ypos", "float32", "pix", "pos.cartesian.y;instr.det",
          "Position along NAXIS2, 1-based", precision=FLOAT32, encoding="split",
          null="the input gives none")
 FLUX = C("flux", "float32", "adu", "phot.count", "PSF-fit flux in the image's own DN",
-         null="the input gives none", precision=FLOAT32, encoding="split")
+         null="the input gives none, or NaN", precision=FLOAT32, encoding="split")
 FLUXERR = C("fluxerr", "float32", "adu", "stat.error;phot.count",
-            "One-sigma uncertainty of flux, DN", null="the input gives none",
+            "One-sigma uncertainty of flux, DN", null="the input gives none, or NaN",
             precision=FLOAT32, encoding="split")
 MAG = C("mag", "float32", "mag", "phot.mag",
         "Calibrated magnitude: instrumental PSF magnitude + magzp, no colour term",
@@ -68,11 +69,11 @@ MAG = C("mag", "float32", "mag", "phot.mag",
         encoding="split")
 MAGERR = C("magerr", "float32", "mag", "stat.error;phot.mag",
            "One-sigma uncertainty of mag; the signal-to-noise ratio is 1.0857/magerr",
-           null="the input gives none", precision=FLOAT32, encoding="split")
+           null="the input gives none, or NaN", precision=FLOAT32, encoding="split")
 CHI = C("chi", "float32", "", "stat.fit.chi2", "DAOPhot chi of the PSF fit",
-        null="the input gives none", precision=FLOAT32, encoding="split")
+        null="the input gives none, or NaN", precision=FLOAT32, encoding="split")
 SHARP = C("sharp", "float32", "", "src.morph", "DAOPhot sharpness",
-          null="the input gives none", precision=FLOAT32, encoding="split")
+          null="the input gives none, or NaN", precision=FLOAT32, encoding="split")
 CATFLAGS = C("catflags", "uint16", "", "meta.code.qual",
              "Mask bits within 5×5 pixels; 65535 = on or near the edge; 32768 = image judged bad",
              null="the input has no flags column", encoding="dictionary")
@@ -95,8 +96,10 @@ DETECTIONS = Table(
           encoding="split"),
         FLUX, FLUXERR, MAG, MAGERR,
         C("clrcorr", "float32", "mag", "phot.mag;arith.diff",
-          "Colour term to add to mag: clrcoeff·(g−r) of the reference source",
-          null="no g−r from references of both filters, or the image has no colour coefficient",
+          "Colour term to add to mag: clrcoeff·(g−r), the reference source's colour on the "
+          "standard system, which counts in the colour coefficients of both references",
+          null="no g−r, for want of a reference of both filters that see the source or of their "
+          "colour coefficients; or the image has no colour coefficient",
           precision="float32", encoding="split"),
         CHI, SHARP, CATFLAGS,
         C("match_arcsec", "float32", "arcsec", "pos.angDistance",
@@ -270,6 +273,8 @@ REFERENCE_IMAGES = Table(
         C("n_published", "int64", "", "meta.number", "Rows in reference_sources"),
         C("n_refused", "int64", "", "meta.number", "Rows refused (see refusals)"),
         INPUT_FILE, INPUT_CHECKSUM,
+        C("recipe", "string", "", "meta.checksum",
+          "Checksum of all its sources were made from: input, metadata, settings, code"),
     ),
     sort=("rfid",),
 )
@@ -280,16 +285,18 @@ REFUSALS = Table(
     (
         replace(NIGHT, null="the night of the input is not known"),
         INPUT_FILE,
-        replace(INPUT_CHECKSUM, null="the file could not be read"),
+        replace(INPUT_CHECKSUM, null="the whole file was refused"),
+        replace(PID, ucd="meta.id;obs.image", encoding="plain",
+                null="which image it is is not known, or it is a reference image"),
         C("code", "string", "", "meta.code", "What kind of fault: stable, for programs"),
         C("what", "string", "", "meta.note", "What is wrong"),
         C("hint", "string", "", "meta.note", "What to do about it"),
         C("n_rows", "int64", "", "meta.number", "Rows refused",
-          null="the whole file was refused, unread"),
+          null="the whole file was refused"),
         C("first_row", "int64", "", "meta.number", "The first refused row, from 0",
           null="the whole file was refused"),
     ),
-    sort=("input_file", "code"),
+    sort=("input_file", "code", "what", "night", "pid", "input_checksum"),
 )
 
 TABLES: dict[str, Table] = {

@@ -21,13 +21,14 @@ def scatter(rng, n, ra=150.0, dec=20.0, width=0.8):
     return np.round(ras, 7), np.round(decs, 7)
 
 
-def table_of(ra, dec, mag=None, flags=None, drop=()):
+def table_of(ra, dec, mag=None, flags=None, drop=(), sourceid=None):
     """The table PSF_CATALOG."""
     n = len(ra)
     mag = np.full(n, -8.0) if mag is None else np.asarray(mag)
     flux = 10 ** (-0.4 * mag)
     values = {
-        "sourceid": np.arange(n), "xpos": np.linspace(1, 3072, n), "ypos": np.linspace(1, 3080, n),
+        "sourceid": np.arange(n) if sourceid is None else sourceid,
+        "xpos": np.linspace(1, 3072, n), "ypos": np.linspace(1, 3080, n),
         "ra": ra, "dec": dec, "flux": flux, "sigflux": flux / 50, "mag": mag,
         "sigmag": np.full(n, 1.0857 / 50), "snr": np.full(n, 50.0), "chi": np.ones(n),
         "sharp": np.zeros(n), "flags": np.zeros(n) if flags is None else flags,
@@ -48,7 +49,7 @@ def psfcat_name(field, fid, ccdid, qid, filefracday=20240110300000, kind="psfcat
 
 def write_psfcat(
     folder: Path, ra, dec, *, obsmjd=60319.3, field=600, fid=2, ccdid=7, qid=4, name=None,
-    mag=None, flags=None, drop=(), header=None,
+    mag=None, flags=None, drop=(), header=None, sourceid=None,
 ) -> Path:  # fmt: skip
     """A psfcat; `header` adds or (with None) removes keywords of HDU0."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -65,23 +66,28 @@ def write_psfcat(
             primary.header[key] = value
     fraction = 20240110000000 + int((obsmjd % 1) * 1e6)
     path = folder / (name or psfcat_name(field, fid, ccdid, qid, fraction))
-    hdus = fits.HDUList([primary, table_of(ra, dec, mag, flags, drop)])
+    hdus = fits.HDUList([primary, table_of(ra, dec, mag, flags, drop, sourceid)])
     hdus.writeto(path, overwrite=True)
     return path
 
 
-def write_refpsfcat(folder: Path, ra, dec, *, field=600, fid=2, ccdid=7, qid=4, mag=None) -> Path:
-    """A reference catalogue."""
+def write_refpsfcat(
+    folder: Path, ra, dec, *, field=600, fid=2, ccdid=7, qid=4, mag=None, header=None, sourceid=None
+) -> Path:
+    """A reference catalogue; `header` adds or (with None) removes keywords of HDU0."""
     folder.mkdir(parents=True, exist_ok=True)
     primary = fits.PrimaryHDU()
     rcid = 4 * (ccdid - 1) + qid - 1
     keywords = {
         "FIELDID": field, "CCDID": ccdid, "QID": qid, "RCID": rcid, "FILTERID": fid,
         "RFID": field * 1_000_000 + 120_000 + fid * 100 + rcid, "MAGZP": 26.2, "INFOBITS": 0,
-        "NSOURCES": len(ra),
+        "NSOURCES": len(ra), "CLRCOEFF": {1: -0.05, 2: 0.08, 3: 0.04}[fid],
+        "PCOLOR": "R-i" if fid == 3 else "g-R",
     }  # fmt: skip
-    for key, value in keywords.items():
-        primary.header[key] = value
+    for key, value in (keywords | (header or {})).items():
+        if value is not None:
+            primary.header[key] = value
     path = folder / f"ztf_{field:06d}_{FILTERS[fid]}_c{ccdid:02d}_q{qid}_refpsfcat.fits"
-    fits.HDUList([primary, table_of(ra, dec, mag)]).writeto(path, overwrite=True)
+    table = table_of(ra, dec, mag, sourceid=sourceid)
+    fits.HDUList([primary, table]).writeto(path, overwrite=True)
     return path

@@ -49,7 +49,8 @@ def colour_correction(
     Parameters
     ----------
     index : int (n,), reference source of each detection, −1 for none.
-    reference_colour : (m,) g − r of the reference sources, mag; NaN where it is not known.
+    reference_colour : (m,) g − r of the reference sources on the standard system, mag, as
+        `reference_colours` gives it; NaN where it is not known.
     clrcoeff : colour coefficient of the image; None or NaN where it is not known.
 
     Returns
@@ -64,6 +65,11 @@ def colour_correction(
     return found * coefficient
 
 
+def is_g_minus_r(pcolor: str | None) -> bool:
+    """Whether a colour coefficient multiplies g−r; headers spell it `g - R` or `g-R`."""
+    return pcolor is not None and pcolor.replace(" ", "").lower() == "g-r"
+
+
 def reference_colours(
     g_ra_deg: ArrayLike,
     g_dec_deg: ArrayLike,
@@ -72,22 +78,33 @@ def reference_colours(
     r_dec_deg: ArrayLike,
     r_mag: ArrayLike,
     *,
+    g_clrcoeff: float | None,
+    r_clrcoeff: float | None,
     radius_arcsec: float = 1.5,
 ) -> tuple[Floats, Floats]:
     """Colours g − r of the reference sources of one channel, from its catalogues in both filters.
+
+    The magnitudes lack their own colour terms: with the colour C and the magnitudes g', r' of the
+    catalogues, g = g' + g_clrcoeff·C and r = r' + r_clrcoeff·C, so that
+    C = (g' − r')/(1 − g_clrcoeff + r_clrcoeff). Of ZTF's coefficients (−0.05 and 0.08) the divisor
+    is 1.13.
 
     A source of g and one of r are the same if the r source is the nearest to it within the radius,
     and no other g source is nearer to that r source.
 
     Parameters
     ----------
-    g_ra_deg, g_dec_deg, g_mag : (m,) reference sources in g: ICRS degrees, calibrated mag.
+    g_ra_deg, g_dec_deg, g_mag : (m,) reference sources in g: ICRS degrees, and magnitude with the
+        zero point but without colour term.
     r_ra_deg, r_dec_deg, r_mag : (k,) reference sources in r.
+    g_clrcoeff, r_clrcoeff : coefficients of g − r in the calibration of the two reference images;
+        None or NaN where one is not known: then no colour is.
     radius_arcsec : greatest separation of the two measurements of one source.
 
     Returns
     -------
-    colour_of_g : float64 (m,), mag; NaN where r lacks the source or a magnitude is not finite.
+    colour_of_g : float64 (m,), mag, on the standard system; NaN where r lacks the source or a
+        magnitude is not finite.
     colour_of_r : float64 (k,), mag; NaN where g lacks it. The same colours, in r's order.
     """
     from transforms.match import SkyGrid, match_rank
@@ -97,9 +114,13 @@ def reference_colours(
     pair = match_rank(index, separation) == 1
     g, r = np.asarray(g_mag, dtype=np.float64), np.asarray(r_mag, dtype=np.float64)
     colour_of_g, colour_of_r = np.full(g.size, np.nan), np.full(r.size, np.nan)
+    c_g, c_r = (math.nan if c is None else c for c in (g_clrcoeff, r_clrcoeff))
+    scale = 1 - c_g + c_r
+    if not scale > 0:  # NaN, or coefficients that turn blue into red
+        return colour_of_g, colour_of_r
     # Not a subtraction of infinities: that warns.
     pair[pair] = np.isfinite(g[pair]) & np.isfinite(r[index[pair]])
-    colour_of_g[pair] = g[pair] - r[index[pair]]
+    colour_of_g[pair] = (g[pair] - r[index[pair]]) / scale
     colour_of_r[index[pair]] = colour_of_g[pair]
     return colour_of_g, colour_of_r
 

@@ -235,9 +235,41 @@ def test_the_colour_term_needs_references_of_both_filters(root, tmp_path):
     add_references(root, [tmp_path / "ref"])
     ingest(root, [tmp_path / "raw"])
     rows = table(root, "detections").sort("sourceid")
-    # CLRCOEFF 0.08, g − r 0.6
-    np.testing.assert_allclose(rows["clrcorr"].to_numpy()[:5], 0.048, atol=1e-6)
+    # CLRCOEFF 0.08; g' − r' is 0.6 without the references' own terms of −0.05 and 0.08.
+    expected = 0.08 * 0.6 / (1 + 0.05 + 0.08)
+    np.testing.assert_allclose(rows["clrcorr"].to_numpy()[:5], expected, atol=1e-6)
     assert rows["clrcorr"][5:].null_count() == 15
+
+
+@pytest.mark.parametrize("header", [{"CLRCOEFF": None}, {"PCOLOR": "R-i"}, {"PCOLOR": None}])
+def test_without_the_colour_coefficient_of_a_reference_no_colour_is_known(root, tmp_path, header):
+    ra, dec = scatter(np.random.default_rng(3), 20)
+    write_refpsfcat(tmp_path / "ref", ra, dec, fid=2)
+    write_refpsfcat(tmp_path / "ref", ra, dec, fid=1, header=header)
+    write_psfcat(tmp_path / "raw", ra, dec, fid=2)
+    add_references(root, [tmp_path / "ref"])
+    ingest(root, [tmp_path / "raw"])
+    assert table(root, "detections")["clrcorr"].null_count() == 20
+
+
+def test_what_one_image_of_an_exposure_does_not_know_another_does(root, tmp_path):
+    ra, dec = scatter(np.random.default_rng(3), 4)
+    unknown = {"EXPTIME": None, "AIRMASS": None}
+    write_psfcat(tmp_path / "raw", ra, dec, qid=1, header=unknown)
+    write_psfcat(tmp_path / "raw", ra, dec, qid=2)
+    ingest(root, [tmp_path / "raw"])
+    exposure = table(root, "exposures").row(0, named=True)
+    assert (exposure["exptime"], exposure["airmass"], exposure["n_images"]) == (30.0, 1.2, 2)
+
+
+def test_infinite_fluxes_are_kept_and_infinite_magnitudes_are_null(root, tmp_path):
+    ra, dec = scatter(np.random.default_rng(3), 3)
+    with np.errstate(all="ignore"):
+        write_psfcat(tmp_path / "raw", ra, dec, mag=[-8.0, -np.inf, np.inf])
+    ingest(root, [tmp_path / "raw"])
+    rows = table(root, "detections").sort("sourceid")
+    assert rows["flux"].to_list()[1:] == [np.inf, 0.0]
+    assert rows["mag"].is_null().to_list() == [False, True, True]
 
 
 def test_an_image_judged_bad_says_why_and_flags_every_row(root, tmp_path):

@@ -1,5 +1,6 @@
 """Bad input: named, recorded where SQL sees it, and never in the way of the rest."""
 
+import importlib
 from datetime import date
 
 import numpy as np
@@ -7,6 +8,8 @@ import polars as pl
 import pytest
 from catalogues import scatter, write_psfcat, write_refpsfcat
 
+import ingest.duplicates as duplicates
+import ingest.plan as plan
 from ingest.pipeline import ingest
 from ingest.references import add_references
 from store.publication import create_archive
@@ -221,3 +224,164 @@ def test_an_image_whose_rows_are_all_refused_is_published_without_rows(root, tmp
     assert (image["n_read"], image["n_published"], image["n_refused"]) == (4, 0, 4)
     assert image["ra"] is None
     assert verify(root) == []
+
+
+def test_a_file_that_was_good_damaged_and_good_again_is_no_longer_refused(root, raw):
+    ingest(root, [raw])
+    path = next(raw.iterdir())
+    kept = path.read_bytes()
+    path.write_bytes(kept[:-3000])
+    ingest(root, [raw])
+    assert refusals(root)["code"].to_list() == ["truncated"]
+    path.write_bytes(kept)
+    report = ingest(root, [raw])
+    assert report.groups[0].outcome == "unchanged"
+    assert refusals(root).is_empty()
+
+
+def test_refused_rows_stand_as_long_as_their_image(root, tmp_path):
+    ra, dec = scatter(np.random.default_rng(5), 10)
+    ra[3] = np.nan
+    path = write_psfcat(tmp_path / "raw", ra, dec)
+    ingest(root, [path])
+    kept = path.read_bytes()
+    path.write_bytes(kept[:-3000])
+    ingest(root, [path])
+    assert refusals(root)["code"].to_list() == ["bad_coordinates", "truncated"]
+    path.write_bytes(kept)
+    ingest(root, [path])
+    assert refusals(root)["code"].to_list() == ["bad_coordinates"]
+    ra[3] = 150.0
+    write_psfcat(tmp_path / "raw", ra, dec)
+    ingest(root, [path])
+    assert refusals(root).is_empty()
+
+
+def test_a_file_that_turns_out_to_be_of_another_night_is_no_longer_refused(root, tmp_path):
+    ra, dec = scatter(np.random.default_rng(5), 10)
+    path = write_psfcat(tmp_path, ra, dec, obsmjd=60319.3, name="a_psfcat.fits")
+    path.write_bytes(path.read_bytes()[:-3000])
+    ingest(root, [path])
+    assert refusals(root)["night"].to_list() == [NIGHT]
+    write_psfcat(tmp_path, ra, dec, obsmjd=60320.3, name="a_psfcat.fits")
+    ingest(root, [path])
+    assert refusals(root).is_empty()
+
+
+def test_files_of_one_name_in_two_folders_are_told_apart_by_their_images(root, tmp_path):
+    ra, dec = scatter(np.random.default_rng(5), 10)
+    good = write_psfcat(tmp_path / "x", ra, dec, name="s_psfcat.fits")
+    bad = write_psfcat(tmp_path / "y", ra, dec, obsmjd=60319.5, name="s_psfcat.fits")
+    whole = bad.read_bytes()
+    bad.write_bytes(whole[:-3000])
+    ingest(root, [tmp_path / "x", tmp_path / "y"])
+    assert len(refusals(root)) == 1
+    ingest(root, [good])
+    good.write_bytes(good.read_bytes() + bytes(2880))
+    ingest(root, [good])
+    assert refusals(root)["code"].to_list() == ["truncated"]
+    bad.write_bytes(whole)
+    ingest(root, [bad])
+    assert refusals(root).is_empty()
+
+
+def test_the_same_refusals_come_from_the_same_files_elsewhere_and_one_by_one(root, tmp_path):
+    folders = []
+    for name in ("here", "there"):
+        ra, dec = scatter(np.random.default_rng(5), 10)
+        folder = tmp_path / name
+        spoilt = good(folder, 2)
+        spoilt.write_bytes(spoilt.read_bytes()[:-3000])
+        (folder / "junk_psfcat.fits").write_text("junk")
+        write_psfcat(folder, np.where(ra > 150, np.nan, ra), dec, qid=3)
+        folders.append(folder)
+    other = tmp_path / "other"
+    create_archive(other, ArchiveSettings())
+    ingest(root, [folders[0]])
+    for path in sorted(folders[1].iterdir(), reverse=True):
+        ingest(other, [path])
+    names = [sorted(p.name for p in open_snapshot(one).files("refusals")) for one in (root, other)]
+    assert names[0] == names[1]
+    assert len(refusals(root)) == 3
+
+
+@pytest.mark.parametrize("error", [ValueError("odd"), OverflowError("too big"), TypeError("str")])
+@pytest.mark.parametrize("where", ["ingest.plan.gather_image_facts", "ingest.batch.image_rows"])
+def test_what_nobody_foresaw_refuses_one_file_and_the_rest_goes_on(
+    root, raw, monkeypatch, where, error
+):
+    module, _, name = where.rpartition(".")
+    original = getattr(importlib.import_module(module), name)
+
+    def odd(first, *rest, **more):
+        path = getattr(first, "path", first)
+        if "q2" in path.name:
+            raise error
+        return original(first, *rest, **more)
+
+    good(raw, 2)
+    monkeypatch.setattr(where, odd)
+    report = ingest(root, [raw], workers=1)
+    assert [refusal.code for refusal in report.refusals] == ["unusable"]
+    assert f"({type(error).__name__}: {error})" in str(report.refusals[0])
+    assert n_rows(root) == 20
+
+
+def test_a_science_header_with_a_filter_of_its_own_refuses_one_file(root, raw):
+    path = good(raw, 2, header={"INFOBITS": None})
+    beside = path.with_name(path.name.replace("_psfcat.fits", "_sciimg.hdr"))
+    beside.write_text("FILTER  = 'ZTF_u'\nSATURATE= 50000.\n")
+    report = ingest(root, [raw])
+    assert [refusal.code for refusal in report.refusals] == ["contradictory_metadata"]
+    assert n_rows(root) == 20
+
+
+def test_a_copy_that_cannot_be_read_is_refused_and_the_rest_goes_on(
+    root, raw, tmp_path, monkeypatch
+):
+    one = next(raw.iterdir())
+    copy = tmp_path / "copy" / one.name
+    copy.parent.mkdir()
+    copy.write_bytes(one.read_bytes())
+    original = duplicates.checksum_of
+
+    def checksum_of(path):
+        if path == copy:
+            raise PermissionError(13, "Permission denied")
+        return original(path)
+
+    monkeypatch.setattr(duplicates, "checksum_of", checksum_of)
+    report = ingest(root, [raw, copy])
+    assert [refusal.code for refusal in report.refusals] == ["unreadable"]
+    assert n_rows(root) == 20
+
+
+def test_a_file_that_vanishes_while_it_is_looked_at_is_refused(root, raw, monkeypatch):
+    good(raw, 2)
+    original = plan.gather_image_facts
+
+    def vanishes(path, *rest, **more):
+        facts = original(path, *rest, **more)
+        if "q2" in path.name:
+            path.unlink()
+        return facts
+
+    monkeypatch.setattr(plan, "gather_image_facts", vanishes)
+    report = ingest(root, [raw], workers=1)
+    assert [refusal.code for refusal in report.refusals] == ["unreadable"]
+    assert n_rows(root) == 20
+
+
+@pytest.mark.parametrize("ids", [[-7, 0, 1], [5, 1, 5]])
+def test_an_image_with_bad_source_ids_is_refused(root, raw, ids):
+    good(raw, 2, n=3, sourceid=np.array(ids))
+    report = ingest(root, [raw])
+    assert [refusal.code for refusal in report.refusals] == ["bad_source_ids"]
+    assert n_rows(root) == 20
+
+
+def test_an_exposure_id_that_is_not_of_the_date_is_refused(root, raw):
+    good(raw, 2, header={"EXPID": 5})
+    report = ingest(root, [raw])
+    assert [refusal.code for refusal in report.refusals] == ["contradictory_metadata"]
+    assert n_rows(root) == 20

@@ -12,9 +12,12 @@ from transforms.photometry import (
     calibrated_magnitude,
     catflags,
     colour_correction,
+    is_g_minus_r,
     judge_image,
     reference_colours,
 )
+
+NO_TERM = {"g_clrcoeff": 0.0, "r_clrcoeff": 0.0}
 
 
 def test_magnitude_is_instrumental_plus_zero_point():
@@ -41,22 +44,46 @@ def test_colour_term_is_unknown_not_zero_without_a_colour():
 def test_colours_are_g_minus_r_of_the_same_source():
     g_ra, g_dec, g_mag = [10.0, 10.1, 10.2, 10.3], [5.0] * 4, [18.0, 19.0, 20.0, math.inf]
     r_ra, r_dec, r_mag = [10.2, 10.0, 10.3, 10.9], [5.0] * 4, [19.0, 17.2, 18.0, 16.0]
-    of_g, of_r = reference_colours(g_ra, g_dec, g_mag, r_ra, r_dec, r_mag)
+    of_g, of_r = reference_colours(g_ra, g_dec, g_mag, r_ra, r_dec, r_mag, **NO_TERM)
     np.testing.assert_allclose(of_g, [0.8, math.nan, 1.0, math.nan])
     np.testing.assert_allclose(of_r, [1.0, 0.8, math.nan, math.nan])
+
+
+def test_colours_are_on_the_standard_system():
+    true, at = np.array([-0.4, 0.0, 0.6, 1.8]), ([10.0, 10.1, 10.2, 10.3], [5.0] * 4)
+    c_g, c_r = -0.06, 0.09  # standard = catalogue + coefficient · colour
+    r_true = np.array([15.0, 16.0, 17.0, 18.0])
+    g_mag, r_mag = r_true + true - c_g * true, r_true - c_r * true
+    colours = reference_colours(*at, g_mag, *at, r_mag, g_clrcoeff=c_g, r_clrcoeff=c_r)
+    np.testing.assert_allclose(colours, [true, true], atol=1e-12)
+
+
+@pytest.mark.parametrize(("c_g", "c_r"), [(None, 0.1), (0.1, None), (math.nan, 0.1), (1.0, 0.0)])
+def test_colours_are_unknown_without_both_coefficients(c_g, c_r):
+    at = ([10.0], [5.0])
+    colours = reference_colours(*at, [18.0], *at, [17.0], g_clrcoeff=c_g, r_clrcoeff=c_r)
+    assert np.isnan(colours).all()
+
+
+def test_the_colour_of_a_coefficient_is_known_in_both_spellings():
+    assert is_g_minus_r("g - R")
+    assert is_g_minus_r("g-r")
+    assert not is_g_minus_r("R - i")
+    assert not is_g_minus_r(None)
 
 
 def test_of_two_g_sources_on_one_r_source_only_the_nearer_has_its_colour():
     arcsec = 1 / 3600
     of_g, of_r = reference_colours(
-        [10.0, 10.0], [5.0 + arcsec, 5.0 + 0.2 * arcsec], [20.0, 18.0], [10.0], [5.0], [17.0]
-    )
+        [10.0, 10.0], [5.0 + arcsec, 5.0 + 0.2 * arcsec], [20.0, 18.0], [10.0], [5.0], [17.0],
+        **NO_TERM,
+    )  # fmt: skip
     np.testing.assert_allclose(of_g, [math.nan, 1.0])
     np.testing.assert_allclose(of_r, [1.0])
 
 
 def test_colours_of_empty_catalogues_are_empty():
-    of_g, of_r = reference_colours([], [], [], [1.0], [2.0], [17.0])
+    of_g, of_r = reference_colours([], [], [], [1.0], [2.0], [17.0], **NO_TERM)
     assert of_g.shape == (0,)
     assert np.isnan(of_r).all()
 
