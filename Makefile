@@ -11,7 +11,7 @@ export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check lint types layers spelling docs night nights FORCE clean
+.PHONY: help setup demo bench bench-full test check lint types layers spelling docs night nights FORCE clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,7 @@ demo: setup  ## Simulate three nights, ingest them, and show light curves and a 
 
 # --- rebuilds: only nights whose inputs or code changed -------------------------------------------
 # make night NIGHT=2024-01-10 RAW=… ARCHIVE=…    make nights RAW=… ARCHIVE=… -j2
+# METADATA=file gives what headers lack, as the option --metadata does.
 
 ifneq ($(filter night nights,$(MAKECMDGOALS)),)
 ifeq ($(strip $(RAW)),)
@@ -49,23 +50,26 @@ $(error ARCHIVE is not set: make $(MAKECMDGOALS) RAW=folder-of-psfcats ARCHIVE=f
 endif
 endif
 STAMPS := $(ARCHIVE)/make
+WITH_METADATA = $(if $(METADATA),--metadata $(METADATA))
 
 night: setup  ## Bring one night up to date: NIGHT=2024-01-10 RAW=folder ARCHIVE=folder
 	$(if $(NIGHT),,$(error NIGHT is not set: make night NIGHT=2024-01-10 RAW=folder ARCHIVE=folder))
-	@$(BIN)/python -m ingest.inputs $(ARCHIVE) $(RAW) --night $(NIGHT)
-	@$(MAKE) --no-print-directory $(STAMPS)/$(subst -,,$(NIGHT)).done RAW=$(RAW) ARCHIVE=$(ARCHIVE)
+	@$(BIN)/python -m ingest.inputs $(ARCHIVE) $(RAW) --night $(NIGHT) $(WITH_METADATA)
+	@test ! -e $(STAMPS)/$(subst -,,$(NIGHT)).inputs || \
+	$(MAKE) --no-print-directory $(STAMPS)/$(subst -,,$(NIGHT)).done RAW=$(RAW) ARCHIVE=$(ARCHIVE)
 
 nights: setup  ## Bring every night of RAW up to date: RAW=folder ARCHIVE=folder
-	@$(BIN)/python -m ingest.inputs $(ARCHIVE) $(RAW)
+	@$(BIN)/python -m ingest.inputs $(ARCHIVE) $(RAW) $(WITH_METADATA)
 	@$(MAKE) --no-print-directory stamped-nights RAW=$(RAW) ARCHIVE=$(ARCHIVE)
 
 .PHONY: stamped-nights
 stamped-nights: $(patsubst %.inputs,%.done,$(wildcard $(STAMPS)/*.inputs))
 
-# An .inputs file lists one night's files and the code version; it is rewritten when they change.
+# An .inputs file lists one night's files and what else it is made from; it is rewritten when they
+# change.
 # Exit codes 3 and 4 say that inputs were refused: that is recorded, and no reason to try again.
 $(STAMPS)/%.done: $(STAMPS)/%.inputs
-	@$(NIGHTLAKE) ingest $(ARCHIVE) --files-from $<; \
+	@$(NIGHTLAKE) ingest $(ARCHIVE) --files-from $< $(WITH_METADATA); \
 	code=$$?; case $$code in 0|3|4) touch $@ ;; *) exit $$code ;; esac
 
 # --- the gate ----------------------------------------------------------------------------------
@@ -87,6 +91,24 @@ layers: $(VENV)/check.stamp
 
 spelling: $(VENV)/check.stamp
 	$(BIN)/codespell $$(git ls-files)
+
+# --- benchmarks ---------------------------------------------------------------------------------
+
+RESULTS := benchmarks/results
+bench: $(VENV)/bench.stamp  ## Run the benchmarks at their small sizes; refresh docs/performance.md
+	for subject in hjd secz fits match ingest; do \
+	  $(BIN)/python -m benchmarks.$$subject --json $(RESULTS)/$$subject.json || exit 1; done
+	$(BIN)/python -m benchmarks.page
+
+bench-full: bench  ## Run the large sizes too: needs 40 GB of disk and half an hour
+	$(BIN)/python -m benchmarks.match --rows 20000000 --json $(RESULTS)/match-20M.json
+	for rows in 2000000 20000000 100000000; do \
+	  $(BIN)/python -m benchmarks.scaling --rows $$rows --json $(RESULTS)/scaling-$$rows.json || exit 1; done
+	$(BIN)/python -m benchmarks.page
+
+$(VENV)/bench.stamp: $(VENV)/setup.stamp
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	touch $@
 
 clean:  ## Remove the environment and the demo
 	rm -rf $(VENV) demo

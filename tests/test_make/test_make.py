@@ -5,10 +5,12 @@ import subprocess
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
-from catalogues import scatter, write_psfcat
+from catalogues import scatter, write_psfcat, write_refpsfcat
 from documents import REPO
 
+from ingest.references import add_references
 from store.publication import create_archive
 from store.settings import ArchiveSettings
 from store.snapshot import open_snapshot
@@ -123,3 +125,56 @@ def test_make_alone_lists_the_targets(place):
     output = make(place)
     for target in ("setup", "demo", "test", "check", "night", "nights"):
         assert f"make {target} " in output
+
+
+def test_a_night_without_files_is_said_in_one_line(place):
+    output = make(place, "night", NIGHT="2030-01-01")
+    assert output.splitlines() == [f"2030-01-01: no catalogue of this night in {place / 'raw'}"]
+    assert nights(place) == 0
+
+
+def test_a_science_header_that_changed_rebuilds_its_night(place):
+    ra, dec = scatter(np.random.default_rng(7), 20)
+    path = write_psfcat(place / "raw", ra, dec, qid=1, header={"INFOBITS": None})
+    beside = path.with_name(path.name.replace("_psfcat.fits", "_sciimg.hdr"))
+    beside.write_text("INFOBITS= 0\nSATURATE= 50000.\n")
+    make(place, "nights")
+    beside.write_text("INFOBITS= 33554432\nSATURATE= 50000.\n")
+    assert rebuilt(make(place, "nights")) == ["20240110"]
+    images = pl.read_parquet(open_snapshot(place / "archive").files("images"))
+    assert images.filter(pl.col("qid") == 1)["is_bad"].to_list() == [True]
+
+
+def test_a_metadata_table_that_changed_rebuilds_the_nights(place):
+    table = place / "table.csv"
+
+    def write_table(infobits):
+        rows = [
+            f"{int((60319.3 + day - 57754) * 1e5)},27,{infobits if day == 1 else 0}"
+            for day in range(3)
+        ]
+        table.write_text("\n".join(["expid,rcid,infobits", *rows]) + "\n")
+
+    for day in range(3):
+        ra, dec = scatter(np.random.default_rng(day), 20)
+        name = one_night(place / "raw", day).name
+        unknown = {"INFOBITS": None}
+        write_psfcat(place / "raw", ra, dec, obsmjd=60319.3 + day, name=name, header=unknown)
+    write_table(0)
+    make(place, "nights", METADATA=table)
+    write_table(33_554_432)
+    assert len(rebuilt(make(place, "nights", METADATA=table))) == 3
+    images = pl.read_parquet(open_snapshot(place / "archive").files("images")).sort("pid")
+    assert images["is_bad"].to_list() == [False, True, False]
+
+
+def test_references_that_were_added_rebuild_the_nights_of_their_field(place):
+    ra, dec = scatter(np.random.default_rng(9), 20)
+    other_field = "ztf_20240114300000_000601_zr_c07_o_q4_psfcat.fits"
+    write_psfcat(place / "raw", ra, dec, obsmjd=60323.3, field=601, name=other_field)
+    make(place, "nights")
+    ra, dec = scatter(np.random.default_rng(0), 20)
+    add_references(place / "archive", [write_refpsfcat(place / "ref", ra, dec)])
+    assert rebuilt(make(place, "nights")) == ["20240110", "20240111", "20240112"]
+    images = pl.read_parquet(open_snapshot(place / "archive").files("images")).sort("pid")
+    assert images["n_matched"].to_list()[0] == 20
