@@ -1,4 +1,4 @@
-"""Where the real sample files are; tests that need them are skipped where they are not."""
+"""Where the real sample files are, by NIGHTLAKE_REAL_DATA; without it their tests are skipped."""
 
 from __future__ import annotations
 
@@ -7,6 +7,5 @@ from pathlib import Path
 
 import pytest
 
-_BESIDE = Path(__file__).resolve().parents[2] / "shared" / "data" / "real"
-REAL = Path(os.environ.get("NIGHTLAKE_REAL_DATA", _BESIDE))
+REAL = Path(os.environ.get("NIGHTLAKE_REAL_DATA") or "absent: NIGHTLAKE_REAL_DATA is not set")
 needs_real = pytest.mark.skipif(not REAL.is_dir(), reason="the real sample files are not here")
