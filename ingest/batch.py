@@ -19,7 +19,7 @@ from ingest.errors import RefusedInput, refusing
 from ingest.image import Observer, image_rows
 from ingest.plan import PlannedImage, refusal_of
 from ingest.psfcat import PsfCatalogue, read_psfcat
-from ingest.records import ImageKey, ImageSorter
+from ingest.records import RECORD, ImageKey, ImageSorter
 from ingest.reference_shelf import ReferenceShelf
 from ingest.report import Refusal
 from ingest.shards import Piece, ShardWriter, new_shard
@@ -78,10 +78,10 @@ def run_batch(task: BatchTask) -> BatchResult:
     """Make the batch's shard, or take it as it was made before."""
     key = task.key
     marker = task.staging / f"{key}.json"
-    if marker.exists():
-        return _read_marker(marker)
-    result = BatchResult()
     shard = task.staging / f"{key}.records"
+    if (made := _read_marker(marker, shard)) is not None:
+        return made
+    result = BatchResult()
     with new_shard(shard, task.settings.partition_order, _sorter()) as writer:
         _add_images(task, result, writer)
         result.pieces = writer.pieces
@@ -167,12 +167,31 @@ def _sorter() -> ImageSorter:
 
 
 def _write_marker(path: Path, result: BatchResult) -> None:
-    content = {**plain(result), "refusals": [plain(refusal) for refusal in result.refusals]}
+    content = {
+        **plain(result),
+        "refusals": [plain(refusal) for refusal in result.refusals],
+        "boot": _boot(),
+    }
     write_whole(path, json.dumps(content, default=date.isoformat).encode())
 
 
-def _read_marker(path: Path) -> BatchResult:
+def _boot() -> str:
+    """This start of this machine.
+
+    A shard is not synced: it outlives its process, but a loss of power may leave it as zeros.
+    """
+    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+
+
+def _read_marker(path: Path, shard: Path) -> BatchResult | None:
+    """The result as it was written; None if there is none, or the shard may not be whole."""
+    if not path.exists():
+        return None
     raw = json.loads(path.read_text(encoding="utf-8"))
+    rows = sum(rows for _, _, _, rows, _ in raw["pieces"])
+    size = shard.stat().st_size if shard.exists() else 0
+    if raw["boot"] != _boot() or size != rows * RECORD.itemsize:
+        return None
     return BatchResult(
         pieces=[
             Piece(shard, npix, start, rows, ImageKey(*image))

@@ -72,7 +72,7 @@ class WorkerDiedError(IngestError, ChildProcessError):
     def __init__(self) -> None:
         super().__init__(
             "a worker process was killed (out of memory?); nothing of this night was published",
-            hint="Run the command again: it goes on from what is staged. --workers 1 needs less.",
+            hint="Run the command again; --workers 1 needs less memory.",
         )
 
 

@@ -17,7 +17,7 @@ from ingest.runs import Run, RunReader, parts
 from ingest.shards import Piece
 from ingest.standing import standing_run
 from store.contract import DETECTIONS
-from store.files import TableWriter
+from store.files import TableWriter, check_intact
 from store.layout import HealpixPixel, Layout
 from store.manifest import FileEntry
 from transforms.sorting import Keys, Order, RadixSorter
@@ -82,7 +82,9 @@ class _Tools:
         if one.standing is None:
             self._write(runs, one.pixel, task.night, writer)
             return
-        with standing_run(task.root / one.standing.path, task.replaced, task.staging) as standing:
+        # Damage must not be merged into a new file, whose checksum would vouch for it.
+        path = check_intact(Layout(task.root), one.standing)
+        with standing_run(path, task.replaced, task.staging) as standing:
             self._write([*standing, *runs], one.pixel, task.night, writer)
 
     def _write(

@@ -38,8 +38,14 @@ from ingest.tables import (
     to_contract,
 )
 from store.contract import EXPOSURES, IMAGES, NIGHTS
-from store.errors import UnwritableArchiveError
-from store.files import write_table
+from store.errors import (
+    ArchiveBusyError,
+    DamagedArchiveError,
+    NightlakeError,
+    StoreError,
+    UnwritableArchiveError,
+)
+from store.files import check_intact, write_table
 from store.layout import HealpixPixel, Layout
 from store.locks import locked
 from store.manifest import FileEntry, Manifest, night_group
@@ -86,6 +92,7 @@ def ingest(
     metadata: Path | None = None,
     hjd_method: HjdMethod = "fit",
     workers: int | None = None,
+    rebuild: bool = False,
     executor: Tasks | None = None,
     progress: Progress | None = None,
 ) -> IngestReport:
@@ -99,12 +106,14 @@ def ingest(
     metadata : table of what headers lack, CSV or Parquet, in the form of ZTF's own.
     hjd_method : `fit`, the offset-frame fit, or `exact`, row by row.
     workers : processes; None for one a core. The result does not depend on it.
+    rebuild : make every image anew, also those that are published and have not changed.
     executor : runs the tasks instead of `workers` processes of our own, and stays open.
 
     Raises
     ------
     NothingToIngestError : there is no catalogue at all.
-    ArchiveBusyError : another process is ingesting one of the nights.
+    ArchiveBusyError : another process is ingesting one of the nights; the others are done.
+    DamagedArchiveError : what is published of a night is needed and damaged; the others are done.
     UnwritableArchiveError : the archive cannot be written; what is published stays as it was.
     """
     started = time.monotonic()
@@ -118,13 +127,18 @@ def ingest(
         refusals = list(plan.refusals)
         reports = []
         looked_at: list[LookedAt] = []
+        failed: list[StoreError] = []
         rows = sum(image.estimated_rows for images in plan.nights.values() for image in images)
         if rows < ROWS_WORTH_A_PROCESS and workers is None and executor is None:
             tasks = Executor(1)
         for one, images in plan.nights.items():
-            report, new, seen = _ingest_night(
-                root, settings, one, images, hjd_method, tasks, progress
-            )
+            try:
+                report, new, seen = _ingest_night(
+                    root, settings, one, images, hjd_method, rebuild, tasks, progress
+                )
+            except (ArchiveBusyError, DamagedArchiveError) as error:
+                failed.append(error)  # the other nights go on
+                continue
             reports.append(report)
             refusals += new
             looked_at += seen
@@ -132,6 +146,8 @@ def ingest(
     nothing = {refusal.night for refusal in plan.refusals if refusal.night} - set(plan.nights)
     reports += [GroupReport(str(one), "refused") for one in sorted(nothing)]
     snapshot = publish_refusals(root, refusals, looked_at)
+    if failed:
+        raise failed[0]
     return IngestReport(
         tuple(reports), tuple(refusals), snapshot.number, time.monotonic() - started
     )
@@ -171,6 +187,7 @@ def _ingest_night(
     night: date,
     images: list[PlannedImage],
     hjd_method: HjdMethod,
+    rebuild: bool,
     executor: Tasks,
     progress: Progress | None,
 ) -> tuple[GroupReport, list[Refusal], list[LookedAt]]:
@@ -180,12 +197,14 @@ def _ingest_night(
     with locked(layout, group, wait=False):
         snapshot = open_snapshot(root)
         standing = snapshot.manifest(group)
+        if rebuild and not _tables_intact(layout, standing):
+            standing = Manifest.of(group, ())  # who is to know what its files belong to?
         one = _Night(root, night, settings, snapshot, standing, layout.staging(group))
         try:
             one.staging.mkdir(parents=True, exist_ok=True)
             published = read_small_table(layout, standing, IMAGES)
             known = dict(zip(published["pid"], published["recipe"], strict=True))
-            _stage(one, images, known, hjd_method, executor, progress)
+            _stage(one, images, {} if rebuild else known, hjd_method, executor, progress)
             new = {record["pid"] for record in one.result.records}
             kept = published.filter(~pl.col("pid").is_in(new))
             files = _detections(one, set(known), executor, progress)
@@ -193,16 +212,24 @@ def _ingest_night(
             files += refused_rows(layout, one.part, standing, kept, one.result.refusals)
             publish(root, {group: Manifest.of(group, files)}, f"ingest of {night}")
             shutil.rmtree(one.staging, ignore_errors=True)
+        except NightlakeError:
+            raise
         except OSError as error:
-            raise _unwritable(root, error) from error
+            reason = f"{error.strerror or error}: {error.filename or 'staging'}"
+            raise UnwritableArchiveError(root, reason) from error
     seen = [LookedAt(i.path.name, i.pid, i.pid in new and i.pid not in known) for i in images]
     return _report(one), one.result.refusals, seen
 
 
-def _unwritable(root: Path, error: OSError) -> Exception:
-    if isinstance(error, UnwritableArchiveError) or error.strerror is None:
-        return error
-    return UnwritableArchiveError(root, f"{error.strerror}: {error.filename or 'staging'}")
+def _tables_intact(layout: Layout, standing: Manifest) -> bool:
+    """Whether the small tables of a night are what was published."""
+    try:
+        for entry in standing.files:
+            if entry.table != "detections":
+                check_intact(layout, entry)
+    except DamagedArchiveError:
+        return False
+    return True
 
 
 def _stage(
@@ -263,6 +290,8 @@ def _detections(
     """The night's files of detections, by pixel."""
     replaced = tuple(sorted(known & {record["pid"] for record in one.result.records}))
     standing = {entry.pixel: entry for entry in one.standing.files if entry.table == "detections"}
+    if len(replaced) == len(known):
+        standing = {}  # nothing of it is left: what may have become of the files does not matter
     pieces: dict[HealpixPixel, list[Piece]] = {}
     for piece in one.result.pieces:
         pixel = HealpixPixel(one.settings.partition_order, piece.npix)

@@ -11,16 +11,22 @@ import pyarrow as pa
 from ingest.version import code_version
 from store.columns import Table
 from store.contract import EXPOSURES, IMAGES, NIGHTS
+from store.files import check_intact
 from store.layout import Layout
 from store.manifest import Manifest
 from transforms.earth_orientation import earth_orientation_version
 
 
 def read_small_table(layout: Layout, manifest: Manifest, table: Table) -> pl.DataFrame:
-    """A table of a group that is one file; empty if the group has none."""
+    """A table of a group that is one file; empty if the group has none.
+
+    Raises
+    ------
+    DamagedArchiveError : the file is not what was published.
+    """
     for entry in manifest.files:
         if entry.table == table.name:
-            return pl.read_parquet(layout.root / entry.path)
+            return pl.read_parquet(check_intact(layout, entry))
     frame = pl.from_arrow(table.empty())
     assert isinstance(frame, pl.DataFrame)
     return frame

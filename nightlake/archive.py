@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Sequence
+from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
 from types import TracebackType
@@ -183,20 +184,33 @@ class Archive:
         metadata: PathLike | None = None,
         hjd_method: Literal["fit", "exact"] = "fit",
         workers: int | None = None,
+        rebuild: bool = False,
+        dask: str | None = None,
         progress: Progress | None = None,
     ) -> IngestReport:
-        """Ingest psfcat files, given as files or folders; each night is published whole."""
+        """Ingest psfcat files, given as files or folders; each night is published whole.
+
+        See `ingest.pipeline.ingest`; `dask` is the address of a scheduler whose workers do it.
+        """
         from ingest.pipeline import ingest
 
-        report = ingest(
-            self.root,
-            _paths(paths),
-            night=night,
-            metadata=Path(metadata) if metadata is not None else None,
-            hjd_method=hjd_method,
-            workers=workers,
-            progress=progress,
-        )
+        with ExitStack() as stack:
+            executor = None
+            if dask is not None:
+                from ingest.cluster import DaskExecutor
+
+                executor = stack.enter_context(DaskExecutor(dask))
+            report = ingest(
+                self.root,
+                _paths(paths),
+                night=night,
+                metadata=Path(metadata) if metadata is not None else None,
+                hjd_method=hjd_method,
+                workers=workers,
+                rebuild=rebuild,
+                executor=executor,
+                progress=progress,
+            )
         self.refresh()
         return report
 
@@ -232,6 +246,13 @@ class Archive:
         report = add_references(self.root, _paths(paths), workers=workers, progress=progress)
         self.refresh()
         return report
+
+    def repair(self) -> None:
+        """Publish what is published once more, with every link and all HATS metadata made anew."""
+        from store.publication import republish
+
+        republish(self.root)
+        self.refresh()
 
     def verify(self, progress: Progress | None = None) -> list[Finding]:
         """Check every published file against what was published; no finding is a sound archive."""

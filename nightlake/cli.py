@@ -27,6 +27,7 @@ VERBS = {
     "crossmatch": "Match two catalogues by position.",
     "refusals": "List the inputs that were refused, and why.",
     "verify": "Check every published file.",
+    "repair": "Make links and HATS metadata anew.",
     "simulate": "Write simulated nights in the real formats.",
 }
 

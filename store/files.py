@@ -13,6 +13,7 @@ import xxhash
 
 from store.atomic import checksum, checksum_of, write_whole
 from store.columns import Table
+from store.errors import DamagedArchiveError
 from store.layout import HealpixPixel, Layout
 from store.manifest import FileEntry
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 BUFFER_BYTES = 1 << 20
+GIVE_AGAIN = "Give its whole night again: nightlake ingest ARCHIVE PATH --rebuild."
 
 
 def write_table(
@@ -122,6 +124,27 @@ class _DigestedFile(FileIO):
         while left:
             left = left[super().write(left) :]
         return size
+
+
+def check_intact(layout: Layout, entry: FileEntry) -> Path:
+    """The path of a published file, once it is known to be what was published.
+
+    Raises
+    ------
+    DamagedArchiveError : it is not, or cannot be read.
+    """
+    path = layout.root / entry.path
+    try:
+        intact = checksum_of(path) == entry.checksum
+    except OSError as error:
+        raise DamagedArchiveError(
+            f"cannot be read ({error.strerror})", where=path, hint=GIVE_AGAIN
+        ) from error
+    if not intact:
+        raise DamagedArchiveError(
+            "is not what was published (checksum differs)", where=path, hint=GIVE_AGAIN
+        )
+    return path
 
 
 def _path(

@@ -24,7 +24,7 @@ from store.manifest import FileEntry
 from store.snapshot import Snapshot, open_snapshot
 
 REPAIR = "Make the links anew with: nightlake repair ARCHIVE."
-AGAIN = "Give its night, or its references, again: nightlake ingest ARCHIVE PATH --rebuild."
+AGAIN = "Give its whole night again: nightlake ingest ARCHIVE PATH --rebuild."
 BACKUP = "Restore the file from a backup."
 Progress = Callable[[int, int, str], None]
 
@@ -79,26 +79,27 @@ def verify(root: Path, progress: Progress | None = None) -> list[Finding]:
 
 def _check_file(snapshot: Snapshot, entry: FileEntry) -> Iterator[Finding]:
     path = snapshot.layout.root / entry.path
+    remedy = BACKUP if entry.table.startswith("reference") else AGAIN
     try:
         digest = checksum_of(path)
     except OSError as error:
-        yield Finding("unreadable", entry.path, f"cannot be read ({error.strerror})", AGAIN)
+        yield Finding("unreadable", entry.path, f"cannot be read ({error.strerror})", remedy)
         return
     if digest != entry.checksum:
-        yield Finding("checksum", entry.path, "is not what was published", AGAIN)
+        yield Finding("checksum", entry.path, "is not what was published", remedy)
         return
     table = TABLES[entry.table]
     try:
         file = pq.ParquetFile(path)
     except pa.ArrowException:
-        yield Finding("schema", entry.path, "is no Parquet file", AGAIN)
+        yield Finding("schema", entry.path, "is no Parquet file", remedy)
         return
     if not file.schema_arrow.equals(table.schema()):
-        yield Finding("schema", entry.path, f"is not of the schema of {table.name}", AGAIN)
+        yield Finding("schema", entry.path, f"is not of the schema of {table.name}", remedy)
         return
     if file.metadata.num_rows != entry.rows:
         what = f"holds {file.metadata.num_rows} rows, its manifest says {entry.rows}"
-        yield Finding("rows", entry.path, what, AGAIN)
+        yield Finding("rows", entry.path, what, remedy)
     if entry.pixel is None:
         return
     index = file.read(["_healpix_29"])["_healpix_29"].to_numpy()
@@ -106,9 +107,9 @@ def _check_file(snapshot: Snapshot, entry: FileEntry) -> Iterator[Finding]:
     outside = int(np.count_nonzero((index < low) | (index >= past)))
     if outside:
         what = f"{outside} rows lie outside pixel {entry.pixel.order}/{entry.pixel.npix}"
-        yield Finding("pixel", entry.path, what, AGAIN)
+        yield Finding("pixel", entry.path, what, remedy)
     if (index[1:] < index[:-1]).any():
-        yield Finding("order", entry.path, "is not sorted by _healpix_29", AGAIN)
+        yield Finding("order", entry.path, "is not sorted by _healpix_29", remedy)
 
 
 def _check_links(snapshot: Snapshot, table: Table, entries: list[FileEntry]) -> Iterator[Finding]:

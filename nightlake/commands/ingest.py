@@ -42,6 +42,16 @@ if TYPE_CHECKING:
     help="Light-travel time: by the offset-frame fit, or exactly for each row.",
 )
 @click.option("--workers", type=click.IntRange(1), metavar="N", help="Processes. [default: cores]")
+@click.option(
+    "--rebuild",
+    is_flag=True,
+    help="Make every image anew, published and unchanged ones too: mends damaged files.",
+)
+@click.option(
+    "--dask",
+    metavar="ADDRESS",
+    help="Work on the Dask cluster of this scheduler, as tcp://10.0.0.5:8786.",
+)
 @click.option("--quiet", is_flag=True, help="Only refusals are told.")
 @click.pass_context
 def command(
@@ -53,6 +63,8 @@ def command(
     metadata: Path | None,
     hjd_method: Literal["fit", "exact"],
     workers: int | None,
+    rebuild: bool,
+    dask: str | None,
     quiet: bool,
 ) -> None:
     """Ingest PSF catalogues (ztf_*_psfcat.fits), given as files or folders.
@@ -84,6 +96,8 @@ def command(
                 metadata=metadata,
                 hjd_method=hjd_method,
                 workers=workers,
+                rebuild=rebuild,
+                dask=dask,
                 progress=progress,
             )
         if not report.groups and not report.refusals:
