@@ -75,7 +75,7 @@ class DaskExecutor:
         ]
         positions = {future.key: position for position, future in enumerate(futures)}
         try:
-            for future in as_completed(futures):
+            for future in as_completed(futures, loop=self._client.loop):
                 yield positions[future.key], future.result()
         except KilledWorker as error:
             raise WorkerDiedError from error
