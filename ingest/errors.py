@@ -11,6 +11,7 @@ store.errors.NightlakeError
         ├── WrongColumns          not a PSF catalogue: columns missing or of the wrong kind
         ├── EmptyCatalogue        a catalogue without rows
         ├── BadCoordinates        rows whose ra or dec is NaN or out of range
+        ├── NoRowsLeft            not one row has a place on the sky
         ├── ImpossibleDate        obsmjd missing or outside the survey's age
         ├── UnknownFilter         filter not g, r or i
         ├── IncompleteMetadata    no one knows a value that must be known
@@ -146,6 +147,19 @@ class BadCoordinates(RefusedInput):
             hint="The other rows are published; measure the image again to have these.",
         )
         self.n_rows, self.first_row = n_rows, first_row
+
+
+class NoRowsLeft(RefusedInput):
+    """Not one row has a place on the sky: what may be published of the image is kept."""
+
+    code = "no_rows_left"
+
+    def __init__(self, path: Path, n_rows: int) -> None:
+        super().__init__(
+            f"columns ra, dec: all {n_rows} rows are NaN or out of range",
+            where=path.name,
+            hint="Fetch the file again, or measure the image again.",
+        )
 
 
 class ImpossibleDate(RefusedInput):

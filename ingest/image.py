@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ingest.errors import NoRowsLeft
 from ingest.facts import ImageFacts
 from ingest.healpix import healpix_29
 from ingest.plan import PlannedImage, refusal_of
@@ -161,6 +162,8 @@ def _with_coordinates(
     keep, fault = coordinate_fault(Path(planned.path), columns["ra"], columns["dec"])
     if fault is None:
         return columns, None
+    if keep is None or not keep.any():
+        raise NoRowsLeft(planned.path, catalogue.n_rows)
     refusal = refusal_of(
         fault, planned.path, night=planned.night, digest=catalogue.checksum, pid=planned.pid
     )

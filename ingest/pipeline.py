@@ -363,4 +363,5 @@ def _report(one: _Night) -> GroupReport:
         unchanged=len(one.result.unchanged),
         rows=sum(record["n_published"] for record in records),
         matched=sum(record["n_matched"] for record in records),
+        without_reference=sum(record["rfid"] is None for record in records),
     )

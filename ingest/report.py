@@ -35,7 +35,8 @@ class Refusal:
 class GroupReport:
     """What became of one night, or of one field's references.
 
-    `images` and `rows` count what this ingest brought; `unchanged` images were there already.
+    `images` and `rows` count what this ingest brought; `unchanged` images were there already;
+    `without_reference` of the new images had no reference catalogue to be matched to.
     """
 
     name: str
@@ -44,6 +45,7 @@ class GroupReport:
     unchanged: int = 0
     rows: int = 0
     matched: int = 0
+    without_reference: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     import polars as pl
+    from duckdb import DuckDBPyRelation
 
 
 class ArrowStream(Protocol):
@@ -33,8 +34,40 @@ class _Stream:
         return self.source.__arrow_c_stream__(requested_schema)
 
 
-def to_frame(source: ArrowStream) -> pl.DataFrame:
-    """All rows of `source` as a polars frame."""
+def to_frame(source: DuckDBPyRelation) -> pl.DataFrame:
+    """All rows of `source` as a polars frame.
+
+    Of columns with one name the second becomes name_1; intervals become text, as polars has no
+    type that holds months and days.
+    """
     import polars as pl
 
-    return pl.DataFrame(_Stream(source))
+    return pl.DataFrame(_Stream(_plain(source)))
+
+
+def _plain(relation: DuckDBPyRelation) -> DuckDBPyRelation:
+    """The relation with names that differ and types that polars knows."""
+    names = _distinct(relation.columns)
+    intervals = [str(type_) == "INTERVAL" for type_ in relation.types]
+    if names == relation.columns and not any(intervals):
+        return relation
+    parts = [
+        f"{f'CAST(#{i} AS VARCHAR)' if interval else f'#{i}'} AS {_quoted(name)}"
+        for i, (name, interval) in enumerate(zip(names, intervals, strict=True), 1)
+    ]
+    return relation.project(", ".join(parts))
+
+
+def _distinct(names: list[str]) -> list[str]:
+    distinct: list[str] = []
+    for name in names:
+        other, number = name, 0
+        while other in distinct or (number and other in names):
+            number += 1
+            other = f"{name}_{number}"
+        distinct.append(other)
+    return distinct
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

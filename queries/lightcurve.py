@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import date
+from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,7 @@ def lightcurve_by_oid(session: Session, oid: int) -> pl.DataFrame:
     ------
     UnknownObjectError : no reference source has that id, and no detection.
     """
+    oid = index(oid)  # ids come from arrays: numpy's integers are no Python ones
     snapshot = session.snapshot
     place = locate(session, oid)
     images = session.rows(query("matched_images").sql, _channel(oid))

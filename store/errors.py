@@ -67,11 +67,21 @@ class NotAnArchiveError(StoreError, FileNotFoundError):
     code = "not_an_archive"
 
     def __init__(self, path: Path) -> None:
-        super().__init__(
-            "not a Nightlake archive (no archive.json)",
-            where=path,
-            hint=f"Create one with: nightlake init {path}",
-        )
+        near = _archive_near(path)
+        if near is not None:
+            hint = f"There is one at {near}."
+        elif path.exists() and any(path.iterdir() if path.is_dir() else [path]):
+            hint = "The archive's folder comes first: nightlake VERB ARCHIVE …"
+        else:
+            hint = f"Create one with: nightlake init {path}"
+        what = "not a Nightlake archive (no archive.json)" if path.exists() else "no such folder"
+        super().__init__(what, where=path, hint=hint)
+
+
+def _archive_near(path: Path) -> Path | None:
+    """An archive that holds `path`, or lies in it."""
+    folders = [*path.parents, *(path.iterdir() if path.is_dir() else ())]
+    return next((folder for folder in folders if (folder / "archive.json").is_file()), None)
 
 
 class ArchiveExistsError(StoreError, FileExistsError):

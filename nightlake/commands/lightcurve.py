@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -82,6 +83,8 @@ def command(
     root = only_archive(words)
     if (oid is None) == (cone is None):
         raise click.UsageError("Give either --oid or --cone.")
+    if not all(math.isfinite(value) for value in (period or 1.0, epoch or 0.0)):
+        raise click.UsageError("--period and --epoch must be finite numbers.")
     if period is not None and plot is None:
         raise click.UsageError("--period needs --plot.")
     with Archive(root) as archive:

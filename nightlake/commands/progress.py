@@ -60,7 +60,7 @@ def _line(group: GroupReport, what: str) -> dict[str, object]:
         "images": group.images,
         "unchanged": group.unchanged,
         "rows": group.rows,
-        "matched": f"{group.matched / group.rows:.1%}" if group.rows else "–",
+        "matched": f"{group.matched / group.rows:.1%}" if group.matched else "–",
     }
 
 
@@ -77,6 +77,11 @@ def tell_report(report: IngestReport, what: str, quiet: bool) -> Exit:
             frame = frame.drop("matched")  # nothing is matched when references come
         if not frame.is_empty():
             print_table(frame, max_rows=None)
+        if alone := sum(group.without_reference for group in report.groups):
+            click.echo(
+                f"{alone:,} of the images have no reference and no ids: "
+                "add-references, then ingest them again"
+            )
         rate = f", {report.rows / report.seconds:,.0f} rows/s" if report.rows else ""
         click.echo(
             f"{report.rows:,} rows in {report.seconds:.1f} s{rate}; "

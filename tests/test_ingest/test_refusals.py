@@ -216,13 +216,14 @@ def test_an_older_image_stays_when_its_replacement_is_refused(root, raw):
     assert n_rows(root) == 20
 
 
-def test_an_image_whose_rows_are_all_refused_is_published_without_rows(root, tmp_path):
-    write_psfcat(tmp_path / "raw", np.full(4, np.nan), np.zeros(4))
+def test_an_image_without_a_row_on_the_sky_is_refused_and_a_better_one_stays(root, tmp_path):
+    ra, dec = scatter(np.random.default_rng(5), 4)
+    write_psfcat(tmp_path / "raw", ra, dec)
+    ingest(root, [tmp_path / "raw"])
+    write_psfcat(tmp_path / "raw", np.full(4, np.nan), dec)
     report = ingest(root, [tmp_path / "raw"])
-    assert [refusal.code for refusal in report.refusals] == ["bad_coordinates"]
-    image = pl.read_parquet(open_snapshot(root).files("images")).row(0, named=True)
-    assert (image["n_read"], image["n_published"], image["n_refused"]) == (4, 0, 4)
-    assert image["ra"] is None
+    assert [refusal.code for refusal in report.refusals] == ["no_rows_left"]
+    assert n_rows(root) == 4
     assert verify(root) == []
 
 

@@ -87,7 +87,7 @@ def test_first_word_is_the_archive_if_it_is_one(root: Path) -> None:
     assert split_archive([str(root), "x"], {}) == (root, ["x"])
     assert split_archive([str(root), "x"], {"NIGHTLAKE_ARCHIVE": "/e"}) == (root, ["x"])
     assert split_archive(["x"], {"NIGHTLAKE_ARCHIVE": "/e"}) == (Path("/e"), ["x"])
-    with pytest.raises(NotAnArchiveError, match="x: not a Nightlake archive"):
+    with pytest.raises(NotAnArchiveError, match="x: no such folder"):
         split_archive(["x"], {})
     with pytest.raises(click.UsageError, match="set NIGHTLAKE_ARCHIVE"):
         split_archive([], {})
@@ -102,7 +102,7 @@ def test_environment_names_the_archive(
     assert "one" in capsys.readouterr().out
     assert run(["nights", "/no/such"]) == 1
     assert run(["sql", "/no/such", "select 1"]) == 1
-    assert capsys.readouterr().err.count("/no/such: not a Nightlake archive") == 2
+    assert capsys.readouterr().err.count("/no/such: no such folder") == 2
 
 
 # --- asking ---------------------------------------------------------------------------------
@@ -326,7 +326,7 @@ def test_dry_run_tells_rows_and_disk(
         (["sql", "{root}", "drop table images"], 1, "DROP statements are not allowed here"),
         (["sql", "{root}", "select * from nope"], 1, "The tables are detections"),
         (["sql", "{root}"], 2, "No QUESTION"),
-        (["sql", "/no/such", "select 1"], 1, "/no/such: not a Nightlake archive"),
+        (["sql", "/no/such", "select 1"], 1, "/no/such: no such folder"),
         (
             ["sql", "{root}", "select 1", "--out", "/no/such/a.csv"],
             1,
