@@ -8,7 +8,8 @@ from types import TracebackType
 from typing import Self
 
 PROC = Path("/proc")
-INTERVAL_S = 0.2
+# Each look walks the page tables of all processes: some 20 ms.
+INTERVAL_S = 0.5
 
 
 class PeakMemory:
