@@ -63,6 +63,7 @@ def test_every_block_of_every_page_runs_in_order(place):
                 # Numbers are the demo's; the first line of an answer names its columns.
                 if shown:
                     assert printed.splitlines()[0].split() == shown[0].split(), block.name
+                    assert len(printed.splitlines()) == len(shown), block.name
                 ran += 1
         elif block.language == "python":
             run([sys.executable, "-W", "ignore", "-c", block.text], place)
