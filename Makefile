@@ -24,7 +24,7 @@ $(VENV)/setup.stamp: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Nightlake needs Python 3.11 or newer: make PYTHON=python3.12 …")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
-	$(BIN)/python -m transforms.compile
+	$(BIN)/python -m ingest.compile
 	$(BIN)/python -m products.canvas
 	touch $@
 
