@@ -41,4 +41,4 @@ def test_what_is_no_archive_says_where_one_is(archive, tmp_path):
     with pytest.raises(NotAnArchiveError, match=f"There is one at {tmp_path}/archive"):
         open_snapshot(tmp_path / "archive" / "detections")
     with pytest.raises(NotAnArchiveError, match="no such folder"):
-        open_snapshot(tmp_path / "archiv" / "x")
+        open_snapshot(tmp_path / "nowhere" / "x")
