@@ -39,8 +39,10 @@ class PeakMemory:
         self._thread.join()
 
     def _watch(self) -> None:
-        while not self._done.wait(INTERVAL_S):
+        while True:
             self.peak_mb = max(self.peak_mb, family_pss_mb(self._pid))
+            if self._done.wait(INTERVAL_S):
+                return
 
 
 def family_pss_mb(pid: int) -> float:
