@@ -159,7 +159,6 @@ def estimate(
     *,
     night: date | None = None,
     metadata: Path | None = None,
-    hjd_method: HjdMethod = "fit",
 ) -> IngestEstimate:
     """What `ingest` would do, from file sizes: nothing is read but headers, nothing written.
 

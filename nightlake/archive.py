@@ -220,7 +220,6 @@ class Archive:
         *,
         night: date | None = None,
         metadata: PathLike | None = None,
-        hjd_method: Literal["fit", "exact"] = "fit",
     ) -> IngestEstimate:
         """What `ingest` would do; nothing is written."""
         from ingest.pipeline import estimate
@@ -230,7 +229,6 @@ class Archive:
             _paths(paths),
             night=night,
             metadata=Path(metadata) if metadata is not None else None,
-            hjd_method=hjd_method,
         )
 
     def add_references(

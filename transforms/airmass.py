@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from transforms.compile import kernel
+from transforms.kernel import kernel
 from transforms.sphere import Floats
 
 # Schwarzschild radius of the Sun, au (ERFA's ERFA_SRS).

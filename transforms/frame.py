@@ -11,7 +11,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from transforms.compile import kernel
+from transforms.kernel import kernel
 from transforms.sphere import DEGREE, Floats, columns, is_direction, sincos_degrees
 
 # The median of 500 rows over a quadrant is good to 0.02°, and costs 2 ns a row.

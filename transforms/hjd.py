@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from transforms.compile import kernel
 from transforms.errors import TransformError
 from transforms.frame import axes, footprint_centre
+from transforms.kernel import kernel
 from transforms.sphere import DEGREE, Floats, columns, sincos_degrees, vector
 
 __all__ = [

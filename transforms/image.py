@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from transforms.airmass import APPARENT_SIZE, secz_of
-from transforms.compile import kernel
 from transforms.errors import TransformError
 from transforms.frame import axes
 from transforms.hjd import OffsetFrameFit
+from transforms.kernel import kernel
 from transforms.sphere import DEGREE, Floats, columns, sincos_degrees, vector
 
 SECONDS_PER_DAY = 86400.0

@@ -11,9 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from transforms.compile import kernel
 from transforms.errors import TransformError
 from transforms.frame import axes, footprint_centre
+from transforms.kernel import kernel
 from transforms.patch import (
     BEYOND,
     NOWHERE,

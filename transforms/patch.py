@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from transforms.compile import kernel
+from transforms.kernel import kernel
 from transforms.sphere import Floats, sincos_degrees
 
 Index = NDArray[np.int32]

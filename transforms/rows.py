@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from transforms.compile import kernel
 from transforms.errors import TransformError
+from transforms.kernel import kernel
 from transforms.sorting import Order
 
 Words = NDArray[np.integer[Any]]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from transforms.compile import kernel
+from transforms.kernel import kernel
 
 Order = NDArray[np.int32]
 Keys = NDArray[np.int64]

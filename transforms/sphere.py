@@ -7,8 +7,8 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from transforms.compile import kernel
 from transforms.errors import TransformError
+from transforms.kernel import kernel
 
 Floats = NDArray[np.float64]
 

@@ -87,7 +87,7 @@ def command(
         raise click.UsageError("No PATH: name files or folders of PSF catalogues.")
     with Archive(root) as archive:
         if dry_run:
-            found = archive.estimate(paths, night=night, metadata=metadata, hjd_method=hjd_method)
+            found = archive.estimate(paths, night=night, metadata=metadata)
             ctx.exit(_tell_estimate(found, night))
         with progress_bar(quiet) as progress:
             report = archive.ingest(
