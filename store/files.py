@@ -9,13 +9,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
 import xxhash
+from numpy.typing import NDArray
 
 from store.atomic import checksum, checksum_of, write_whole
 from store.columns import Table
 from store.errors import DamagedArchiveError
 from store.layout import HealpixPixel, Layout
 from store.manifest import FileEntry
+from store.point_map import Counts, count_cells
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -36,7 +39,10 @@ def write_table(
     sink = pa.BufferOutputStream()
     table.write(data, sink)
     content = memoryview(sink.getvalue())
-    entry = _entry(layout, table, part, pixel, data.num_rows, len(content), checksum(content))
+    cells = None if pixel is None else count_cells(_index(data), pixel)
+    entry = _entry(
+        layout, table, part, pixel, data.num_rows, len(content), checksum(content), cells
+    )  # fmt: skip
     path = layout.root / entry.path
     if not _is_there(path, entry):
         write_whole(path, content)
@@ -53,6 +59,7 @@ class TableWriter:
         self, layout: Layout, table: Table, part: str, pixel: HealpixPixel | None = None
     ) -> None:
         self.rows = 0
+        self._cells = None if pixel is None else count_cells(np.empty(0, np.int64), pixel)
         self._layout, self._table, self._part, self._pixel = layout, table, part, pixel
         folder = _path(layout, table, part, pixel, "").parent
         folder.mkdir(parents=True, exist_ok=True)
@@ -82,6 +89,8 @@ class TableWriter:
         """Append rows, in the table's schema, as one row group."""
         self._writer.write_table(rows, row_group_size=max(1, rows.num_rows))
         self.rows += rows.num_rows
+        if self._pixel is not None and self._cells is not None:
+            self._cells += count_cells(_index(rows), self._pixel)
 
     def finish(self) -> Callable[[], FileEntry]:
         """End the file. What is returned makes it last, names it and describes it.
@@ -93,7 +102,8 @@ class TableWriter:
         size, digest = self._file.tell(), self._file.digest.hexdigest()
         self._finished = True
         entry = _entry(
-            self._layout, self._table, self._part, self._pixel, self.rows, size, digest
+            self._layout, self._table, self._part, self._pixel, self.rows, size, digest,
+            self._cells,
         )  # fmt: skip
 
         def settle() -> FileEntry:
@@ -158,7 +168,7 @@ def _path(
 
 def _entry(
     layout: Layout, table: Table, part: str, pixel: HealpixPixel | None,
-    rows: int, size: int, digest: str,
+    rows: int, size: int, digest: str, cells: Counts | None,
 ) -> FileEntry:  # fmt: skip
     return FileEntry(
         table=table.name,
@@ -169,7 +179,17 @@ def _entry(
         checksum=digest,
         order=None if pixel is None else pixel.order,
         npix=None if pixel is None else pixel.npix,
+        cells=None if cells is None else tuple(cells.tolist()),
     )
+
+
+def _index(rows: pa.Table) -> NDArray[np.int64]:
+    """The HEALPix index of each row."""
+    column = rows["_healpix_29"]
+    # Not `to_numpy`: that imports pandas, where it is installed.
+    chunks: list[Any] = [np.from_dlpack(chunk) for chunk in column.chunks]
+    index: NDArray[np.int64] = np.concatenate([np.empty(0, np.int64), *chunks])
+    return index
 
 
 def _is_there(path: Path, entry: FileEntry) -> bool:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from store.atomic import checksum, write_whole
 from store.errors import DamagedArchiveError
@@ -34,7 +35,8 @@ class FileEntry:
     """One immutable file: what table and part it belongs to, and what is in it.
 
     `part` names the file within its table and pixel: the night, or the reference channel.
-    `order` and `npix` are None for tables that are not cut by pixel.
+    `order`, `npix` and `cells` are None for tables that are not cut by pixel; `cells` are the rows
+    in each cell of the point map inside the pixel (`store.point_map.count_cells`).
     """
 
     table: str
@@ -45,6 +47,7 @@ class FileEntry:
     checksum: str
     order: int | None = None
     npix: int | None = None
+    cells: tuple[int, ...] | None = None
 
     @property
     def pixel(self) -> HealpixPixel | None:
@@ -73,7 +76,9 @@ class Manifest:
 
     def encode(self) -> bytes:
         """Its bytes, a line a file: the same manifest gives the same bytes."""
-        lines = ",\n".join(json.dumps(asdict(entry)) for entry in self.files)
+        lines = ",\n".join(
+            json.dumps({name: getattr(entry, name) for name in _MEMBERS}) for entry in self.files
+        )
         return f'{{"group": {json.dumps(self.group)}, "files": [\n{lines}\n]}}\n'.encode()
 
     @classmethod
@@ -94,7 +99,15 @@ class Manifest:
                 hint="Restore the archive from a backup.",
             )
         raw = json.loads(data)
-        return cls(raw["group"], tuple(FileEntry(**entry) for entry in raw["files"]))
+        return cls(raw["group"], tuple(_entry(entry) for entry in raw["files"]))
+
+
+_MEMBERS = [member.name for member in fields(FileEntry)]
+
+
+def _entry(raw: dict[str, Any]) -> FileEntry:
+    cells = raw["cells"]
+    return FileEntry(**{**raw, "cells": None if cells is None else tuple(cells)})
 
 
 def write_manifest(layout: Layout, manifest: Manifest) -> str:

@@ -21,6 +21,7 @@ from store.errors import DamagedArchiveError
 from store.hats import read_properties
 from store.layout import SPATIAL_TABLES
 from store.manifest import FileEntry
+from store.point_map import count_cells
 from store.snapshot import Snapshot, open_snapshot
 
 REPAIR = "Make the links anew with: nightlake repair ARCHIVE."
@@ -110,6 +111,9 @@ def _check_file(snapshot: Snapshot, entry: FileEntry) -> Iterator[Finding]:
         yield Finding("pixel", entry.path, what, remedy)
     if (index[1:] < index[:-1]).any():
         yield Finding("order", entry.path, "is not sorted by _healpix_29", remedy)
+    elif not outside and tuple(count_cells(index, entry.pixel).tolist()) != entry.cells:
+        what = "its rows lie in other cells of the point map than its manifest says"
+        yield Finding("cells", entry.path, what, remedy)
 
 
 def _check_links(snapshot: Snapshot, table: Table, entries: list[FileEntry]) -> Iterator[Finding]:
