@@ -4,10 +4,12 @@ NightlakeError                      base of every error a user may see
 ├── StoreError                      the archive itself
 │   ├── NotAnArchiveError           the folder holds no archive.json
 │   ├── ArchiveExistsError          `init` on a folder that is one already
-│   ├── ArchiveVersionError         written by a newer Nightlake
+│   ├── ArchiveVersionError         written by an older Nightlake, or a newer one
 │   ├── UnwritableArchiveError      the folder cannot be written
+│   ├── UnsettledPublicationError   published, but the disk does not say that it lasts
 │   ├── ArchiveBusyError            another process ingests the same night
-│   ├── UnknownNightError           a night that is not in the archive
+│   ├── UnknownNightError           nights that are not in the archive
+│   ├── UnknownPublicationError     a publication that is not there, or no longer
 │   └── DamagedArchiveError         a published file is missing or altered
 └── (ingest.errors, queries.errors, products.errors, simulate.errors add their own)
 
@@ -99,11 +101,10 @@ class ArchiveVersionError(StoreError, ValueError):
     code = "archive_version"
 
     def __init__(self, path: Path, found: object, known: int) -> None:
-        super().__init__(
-            f"archive format {found} is not known (this Nightlake knows {known})",
-            where=path,
-            hint="Use the Nightlake that wrote it, or a newer one.",
-        )
+        older = isinstance(found, int) and found < known
+        hint = f"Run: nightlake migrate {path}" if older else "Use the Nightlake that wrote it."
+        what = f"archive format {found} is not that of this Nightlake ({known})"
+        super().__init__(what, where=path, hint=hint)
 
 
 class UnwritableArchiveError(StoreError, PermissionError):
@@ -116,6 +117,19 @@ class UnwritableArchiveError(StoreError, PermissionError):
             f"cannot write ({reason})",
             where=path,
             hint="Check its permissions, free space and mount.",
+        )
+
+
+class UnsettledPublicationError(StoreError, OSError):
+    """A publication is current, but the disk failed to say that it would outlive a loss of power."""
+
+    code = "unsettled"
+
+    def __init__(self, path: Path, number: int, reason: str) -> None:
+        super().__init__(
+            f"publication {number} is current, but may not outlive a loss of power ({reason})",
+            where=path,
+            hint="Check the disk, then run the command again: it settles what is published.",
         )
 
 
@@ -133,16 +147,23 @@ class ArchiveBusyError(StoreError, BlockingIOError):
 
 
 class UnknownNightError(StoreError, LookupError):
-    """A night that the archive does not hold."""
+    """Nights that the archive does not hold."""
 
     code = "unknown_night"
 
-    def __init__(self, path: Path, night: str) -> None:
+    def __init__(self, path: Path, *nights: str) -> None:
+        several = "nights" if len(nights) > 1 else "night"
         super().__init__(
-            f"night {night} is not in the archive",
+            f"{several} {', '.join(nights)} {'are' if len(nights) > 1 else 'is'} not in the archive",
             where=path,
             hint=f"List what is there with: nightlake nights {path}",
         )
+
+
+class UnknownPublicationError(StoreError, LookupError):
+    """A publication that is not there: not made yet, or vacuumed."""
+
+    code = "unknown_publication"
 
 
 class DamagedArchiveError(StoreError, OSError):
