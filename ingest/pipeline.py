@@ -11,7 +11,6 @@ images that are given again with other bytes or made by other code.
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -37,15 +36,14 @@ from ingest.tables import (
     read_small_table,
     to_contract,
 )
+from store import disk
 from store.contract import EXPOSURES, IMAGES, NIGHTS
 from store.errors import (
     ArchiveBusyError,
     DamagedArchiveError,
-    NightlakeError,
     StoreError,
-    UnwritableArchiveError,
 )
-from store.files import check_intact, write_table
+from store.files import check_intact, sweep_unfinished, write_table
 from store.layout import HealpixPixel, Layout
 from store.locks import locked
 from store.manifest import FileEntry, Manifest, night_group
@@ -199,8 +197,9 @@ def _ingest_night(
         if rebuild and not _tables_intact(layout, standing):
             standing = Manifest.of(group, ())  # who is to know what its files belong to?
         one = _Night(root, night, settings, snapshot, standing, layout.staging(group))
-        try:
-            one.staging.mkdir(parents=True, exist_ok=True)
+        with disk.writing(root):
+            disk.make_folder(one.staging)
+            sweep_unfinished(layout, one.part)
             published = read_small_table(layout, standing, IMAGES)
             known = dict(zip(published["pid"], published["recipe"], strict=True))
             _stage(one, images, {} if rebuild else known, hjd_method, executor, progress)
@@ -210,12 +209,7 @@ def _ingest_night(
             files += _small_tables(one, layout)
             files += refused_rows(layout, one.part, standing, kept, one.result.refusals)
             publish(root, {group: Manifest.of(group, files)}, f"ingest of {night}")
-            shutil.rmtree(one.staging, ignore_errors=True)
-        except NightlakeError:
-            raise
-        except OSError as error:
-            reason = f"{error.strerror or error}: {error.filename or 'staging'}"
-            raise UnwritableArchiveError(root, reason) from error
+            disk.discard(one.staging)
     seen = [LookedAt(i.path.name, i.pid, i.pid in new and i.pid not in known) for i in images]
     return _report(one), one.result.refusals, seen
 

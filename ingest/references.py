@@ -25,9 +25,10 @@ from ingest.refusals import LookedAt, publish_refusals, refused_rows
 from ingest.report import GroupReport, IngestReport, Outcome, Progress, Refusal
 from ingest.tables import read_small_table, to_contract
 from ingest.version import code_version, recipe
+from store import disk
 from store.channel import channel_part
 from store.contract import REFERENCE_IMAGES, REFERENCE_SOURCES
-from store.files import write_table
+from store.files import sweep_unfinished, write_table
 from store.layout import HEALPIX_ORDER, HealpixPixel, Layout
 from store.locks import locked
 from store.manifest import FileEntry, Manifest, references_group
@@ -129,7 +130,8 @@ def _add_field(
 ) -> tuple[GroupReport, list[Refusal]]:
     group = references_group(field)
     layout = Layout(root)
-    with locked(layout, group, wait=True):
+    with locked(layout, group, wait=True), disk.writing(root):
+        sweep_unfinished(layout, f"{field:06d}")
         snapshot = open_snapshot(root)
         standing = snapshot.manifest(group)
         images = read_small_table(layout, standing, REFERENCE_IMAGES)

@@ -18,8 +18,9 @@ import pyarrow as pa
 
 from ingest.report import Refusal
 from ingest.tables import read_small_table, to_contract
+from store import disk
 from store.contract import REFUSALS
-from store.files import write_table
+from store.files import sweep_unfinished, write_table
 from store.layout import Layout
 from store.locks import locked
 from store.manifest import REFUSALS as GROUP
@@ -66,7 +67,8 @@ def publish_refusals(
     by_name: dict[str, list[LookedAt]] = {}
     for one in (*looked_at, *(LookedAt(refusal.input_file, refusal.pid) for refusal in new)):
         by_name.setdefault(one.input_file, []).append(one)
-    with locked(layout, GROUP, wait=True):
+    with locked(layout, GROUP, wait=True), disk.writing(root):
+        sweep_unfinished(layout, PART)
         snapshot = open_snapshot(root)
         standing = read_small_table(layout, snapshot.manifest(GROUP), REFUSALS)
         true = [

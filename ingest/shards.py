@@ -8,7 +8,6 @@ batch, not one for each image and pixel, and none of them is ever held in memory
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from io import FileIO
@@ -20,6 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ingest.records import RECORD, ImageKey, ImageSorter, Records
+from store import disk
+from store.atomic import partial_of
 from store.layout import HEALPIX_ORDER
 
 
@@ -43,7 +44,7 @@ class ShardWriter:
     order : of the pixels.
     """
 
-    def __init__(self, file: FileIO, name: str, order: int, sorter: ImageSorter) -> None:
+    def __init__(self, file: disk.File, name: str, order: int, sorter: ImageSorter) -> None:
         self._file = file
         self._name = name
         self._shift = 2 * (HEALPIX_ORDER - order)
@@ -69,21 +70,19 @@ class ShardWriter:
 @contextmanager
 def new_shard(path: Path, order: int, sorter: ImageSorter) -> Iterator[ShardWriter]:
     """A shard that is at `path` once it is whole, and not before."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    with FileIO(partial, "wb") as file:
+    partial = partial_of(path)
+    with disk.File(partial) as file:
         writer = ShardWriter(file, path.name, order, sorter)
         yield writer
     if writer.pieces:
-        partial.replace(path)
+        disk.rename(partial, path)
     else:
-        partial.unlink()
+        disk.remove(partial)
 
 
-def write_records(file: FileIO, records: Records) -> None:
+def write_records(file: disk.File, records: Records) -> None:
     """Append records to a file."""
-    left = memoryview(records.view(np.uint8).data)
-    while left:
-        left = left[file.write(left) :]
+    file.write(records.view(np.uint8).data)
 
 
 def read_records(file: FileIO, start: int, into: Records) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from io import FileIO
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +14,8 @@ from numpy.typing import NDArray
 from ingest.records import NULLS, OF_IMAGE, OF_ROW, RECORD, ImageKey, Records
 from ingest.runs import Run
 from ingest.shards import write_records
+from store import disk
+from store.atomic import partial_of
 from store.columns import ROW_GROUP_ROWS
 
 
@@ -28,14 +28,17 @@ def standing_run(path: Path, replaced: Sequence[int], staging: Path) -> Iterator
     """
     images: dict[int, ImageKey] = {}
     gone = np.asarray(replaced, dtype=np.int64)
-    with tempfile.NamedTemporaryFile(dir=staging, prefix=".standing-") as named:
+    spilled = partial_of(staging / path.stem)
+    try:
         rows = 0
-        with FileIO(named.name, "wb") as file, pq.ParquetFile(path) as published:
+        with disk.File(spilled) as file, pq.ParquetFile(path) as published:
             for batch in published.iter_batches(ROW_GROUP_ROWS):
                 records = _records(batch, gone, images)
                 write_records(file, records)
                 rows += len(records)
-        yield [Run(Path(named.name), 0, rows, tuple(images.values()))] if rows else []
+        yield [Run(spilled, 0, rows, tuple(images.values()))] if rows else []
+    finally:
+        disk.discard(spilled)
 
 
 def _records(

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import xxhash
 
+from store import disk
+
 
 def checksum(data: bytes | memoryview) -> str:
     """Checksum of a file's content: xxh3-128, hexadecimal."""
@@ -27,37 +29,49 @@ def checksum_of(path: Path) -> str:
     return digest.hexdigest()
 
 
+def partial_of(path: Path) -> Path:
+    """Where this process makes what is to be at `path`: hidden beside it."""
+    return path.with_name(f".{path.name}.{os.getpid()}.partial")
+
+
 def write_whole(path: Path, data: bytes | memoryview) -> None:
     """Write `data` at `path`: after a crash it is there whole, or not at all.
 
     Several processes may write the same path at once, each its own copy; the last one stays.
+    The name lasts once the folder is synced.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    disk.make_folder(path.parent)
+    partial = partial_of(path)
     try:
-        with partial.open("wb") as handle:
-            handle.write(data)
-            handle.flush()
-            os.fsync(handle.fileno())
-        partial.replace(path)
+        disk.write_file(partial, data)
+        disk.rename(partial, path)
     except BaseException:
-        partial.unlink(missing_ok=True)
+        disk.discard(partial)
         raise
 
 
-def sync_folder(folder: Path) -> None:
-    """Make the names in `folder` last through a loss of power."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def replace_link(link: Path, target: Path) -> None:
-    """Point the symbolic link `link` at `target` by one rename: readers see the old or the new."""
-    partial = link.with_name(f".{link.name}.{os.getpid()}.partial")
-    partial.unlink(missing_ok=True)
-    partial.symlink_to(os.path.relpath(target, link.parent))
-    partial.replace(link)
-    sync_folder(link.parent)
+    """Point the symbolic link `link` at `target` by one rename: readers see the old or the new.
+
+    The change lasts once the folder is synced.
+    """
+    partial = partial_of(link)
+    disk.remove(partial)
+    try:
+        disk.make_link(partial, os.path.relpath(target, link.parent))
+        disk.rename(partial, link)
+    except BaseException:
+        disk.discard(partial)
+        raise
+
+
+def sweep(folder: Path, name: str = "") -> None:
+    """Remove what processes that were killed left in `folder`, of names that begin so.
+
+    Only for who holds the lock under which such names are made.
+    """
+    for path in folder.glob(f".{name}*.partial"):
+        if path.is_dir() and not path.is_symlink():
+            disk.remove_tree(path)
+        else:
+            disk.remove(path)

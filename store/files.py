@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from io import BufferedWriter, FileIO
+from contextlib import suppress
+from io import BufferedWriter
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -13,7 +13,8 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from store.atomic import checksum, checksum_of, write_whole
+from store import disk
+from store.atomic import checksum, checksum_of, partial_of, sweep, write_whole
 from store.columns import Table
 from store.errors import DamagedArchiveError
 from store.layout import HealpixPixel, Layout
@@ -62,9 +63,9 @@ class TableWriter:
         self._cells = None if pixel is None else count_cells(np.empty(0, np.int64), pixel)
         self._layout, self._table, self._part, self._pixel = layout, table, part, pixel
         folder = _path(layout, table, part, pixel, "").parent
-        folder.mkdir(parents=True, exist_ok=True)
+        disk.make_folder(folder)
         number = "" if pixel is None else f"-{pixel.order}-{pixel.npix}"
-        self._partial = folder / f".{part}{number}.{os.getpid()}.partial"
+        self._partial = partial_of(folder / f"{part}{number}")
         self._file = _DigestedFile(self._partial)
         # A page has several small parts: they reach the file in few large ones.
         self._buffer = BufferedWriter(self._file, BUFFER_BYTES)
@@ -81,9 +82,10 @@ class TableWriter:
         trace: TracebackType | None,
     ) -> None:
         if not self._finished:
-            self._writer.close()
-            self._buffer.close()
-            self._partial.unlink(missing_ok=True)
+            with suppress(OSError), self._file:  # what is thrown away need not be whole
+                self._writer.close()
+                self._buffer.close()
+            disk.discard(self._partial)
 
     def write(self, rows: pa.Table) -> None:
         """Append rows, in the table's schema, as one row group."""
@@ -108,32 +110,43 @@ class TableWriter:
 
         def settle() -> FileEntry:
             path = self._layout.root / entry.path
-            with self._buffer as file:
-                if _is_there(path, entry):
-                    self._partial.unlink()
-                else:
-                    os.fsync(file.fileno())
-                    self._partial.replace(path)
+            try:
+                with self._file as file:
+                    if _is_there(path, entry):
+                        disk.remove(self._partial)
+                    else:
+                        file.sync()
+                        disk.rename(self._partial, path)
+            except BaseException:
+                disk.discard(self._partial)
+                raise
             return entry
 
         return settle
 
 
-class _DigestedFile(FileIO):
+class _DigestedFile(disk.File):
     """A file whose checksum is made while it is written."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(path, "wb")
+        super().__init__(path)
         self.digest = xxhash.xxh3_128()
 
     def write(self, data: Any) -> int:
         """Write all of `data`."""
         self.digest.update(data)
-        left = memoryview(data).cast("B")
-        size = len(left)
-        while left:
-            left = left[super().write(left) :]
-        return size
+        return super().write(data)
+
+
+def sweep_unfinished(layout: Layout, part: str) -> None:
+    """Remove the unfinished files of parts that begin so, left by processes that were killed.
+
+    Only for who holds the lock of the group that they belong to.
+    """
+    for table in (layout.root / "data").glob("*"):
+        sweep(table, part)
+        for folder in table.glob(f"{part}*"):
+            sweep(folder)
 
 
 def check_intact(layout: Layout, entry: FileEntry) -> Path:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from store import disk
 from store.columns import Table
 from store.layout import HEALPIX_ORDER, HealpixPixel
 
@@ -21,15 +22,18 @@ def write_catalogue_metadata(
 
     A point map is left out: it is optional, and one that lags behind silently loses matches.
     """
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     ordered = sorted(pixels)
     dataset = folder / "dataset"
-    dataset.mkdir(parents=True, exist_ok=True)
-    pq.write_metadata(table.schema(), dataset / "_common_metadata")
+    disk.make_folder(dataset)
+    sink = pa.BufferOutputStream()
+    pq.write_metadata(table.schema(), sink)
+    disk.write_file(dataset / "_common_metadata", memoryview(sink.getvalue()))
 
     listing = "".join(f"{pixel.order},{pixel.npix}\n" for pixel in ordered)
-    (folder / "partition_info.csv").write_text(f"Norder,Npix\n{listing}", encoding="ascii")
+    disk.write_file(folder / "partition_info.csv", f"Norder,Npix\n{listing}".encode("ascii"))
 
     properties = {
         "obs_collection": f"{archive_name}_{table.name}",
@@ -46,7 +50,7 @@ def write_catalogue_metadata(
         "obs_description": table.description,
     }
     lines = "".join(f"{key}={value}\n" for key, value in properties.items())
-    (folder / "hats.properties").write_text(lines, encoding="utf-8")
+    disk.write_file(folder / "hats.properties", lines.encode())
 
 
 def catalogue_pixels(folder: Path) -> list[HealpixPixel]:

@@ -86,10 +86,15 @@ class Layout:
         """The list of files of one group, for example nights/20240110."""
         return self.manifests / f"{group}-{checksum[:16]}.json"
 
+    @property
+    def pixels(self) -> Path:
+        """Folders of links to the files of one pixel, by table and order."""
+        return self.root / "pixels"
+
     def pixel_folder(self, table: str, pixel: HealpixPixel, checksum: str) -> Path:
         """The folder of links to the files of one pixel."""
         name = f"{pixel.npix}-{checksum[:16]}"
-        return self.root / "pixels" / table / str(pixel.order) / name
+        return self.pixels / table / str(pixel.order) / name
 
     def data_folder(self, table: str, part: str) -> Path:
         """The folder of a spatial table's files of one part: a night, a reference channel."""

@@ -1,34 +1,56 @@
-"""Locks that end with the process that holds them."""
+"""Locks that end with the process that holds them.
+
+    commit      exclusive, whoever publishes; waited for
+    GROUP       exclusive, whoever stages the files of a group
+    files       shared, whoever stages: new files, and old ones found good, that no publication
+                leads to yet; exclusive, `vacuum`, which removes what no publication leads to
+
+They are taken in the order group, files, commit.
+"""
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
-from store.errors import ArchiveBusyError, UnwritableArchiveError
+from store import disk
+from store.errors import ArchiveBusyError
 from store.layout import Layout
 
 
 @contextmanager
-def locked(layout: Layout, name: str, *, wait: bool) -> Iterator[None]:
-    """Hold the lock `name`: `commit` for a publication, a group's name while it is staged.
+def locked(layout: Layout, name: str, *, wait: bool, shared: bool = False) -> Iterator[None]:
+    """Hold the lock `name`; a shared one may be held by many.
 
     The kernel gives the lock back when its process ends, however it ends.
 
     Raises
     ------
     ArchiveBusyError : another process holds it, and `wait` is false.
+    UnwritableArchiveError : the lock's file cannot be made.
     """
     path = layout.lock(name)
-    try:
-        path.parent.mkdir(exist_ok=True)
-        handle = path.open("a")
-    except OSError as error:
-        raise UnwritableArchiveError(layout.root, error.strerror or str(error)) from error
-    with handle:
+    with ExitStack() as held:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            with disk.writing(layout.root):
+                disk.make_folder(path.parent)
+                held.enter_context(disk.lock(path, wait=wait, shared=shared))
         except BlockingIOError as error:
             raise ArchiveBusyError(layout.root, name) from error
+        yield
+
+
+@contextmanager
+def staged(layout: Layout, group: str, *, wait: bool) -> Iterator[None]:
+    """Hold a group while its files are made and published: nothing of them is vacuumed meanwhile.
+
+    Raises
+    ------
+    ArchiveBusyError : another process holds the group, and `wait` is false.
+    UnwritableArchiveError : the lock's file cannot be made.
+    """
+    with (
+        locked(layout, group, wait=wait),
+        locked(layout, "files", wait=True, shared=True),
+    ):
         yield

@@ -2,6 +2,7 @@
 
 manifests   each changed group's list of files, under its checksum
 folder      links to every file of every group, HATS metadata, publication.json
+sync        of every name that it leads to, then of the folder itself
 rename      of the folder to its number, then of the link `current`
 """
 
@@ -9,15 +10,15 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from store.atomic import checksum, replace_link, sync_folder
+from store import disk
+from store.atomic import checksum, replace_link, sweep
 from store.contract import TABLES
-from store.errors import NightlakeError, UnwritableArchiveError
+from store.errors import UnsettledPublicationError
 from store.hats import write_catalogue_metadata
 from store.layout import SPATIAL_TABLES, HealpixPixel, Layout
 from store.locks import locked
@@ -31,8 +32,11 @@ FLAT_TABLES = tuple(name for name in TABLES if name not in SPATIAL_TABLES)
 def create_archive(root: Path, settings: ArchiveSettings) -> Snapshot:
     """Create an empty archive and publish its first, empty state."""
     layout = create_folders(root)
-    snapshot = _make_current(layout, settings, _Change("init", {}, [], []), 0, None)
-    finish_creation(layout, settings)
+    with disk.writing(root):
+        snapshot = _make_current(layout, settings, _Change("init", {}, [], []), 0, None)
+        # Before the name archive.json, which says that all this is an archive.
+        disk.sync_folder(root)
+        finish_creation(layout, settings)
     return snapshot
 
 
@@ -50,11 +54,13 @@ def publish(root: Path, changed: Mapping[str, Manifest], reason: str) -> Snapsho
     Raises
     ------
     UnwritableArchiveError : the archive cannot be written; it is left as it was.
+    UnsettledPublicationError : it is published, but may not outlive a loss of power.
     """
     layout = Layout(root)
     settings = read_settings(root)
-    with locked(layout, "commit", wait=True):
+    with locked(layout, "commit", wait=True), disk.writing(root):
         parent = open_snapshot(root)
+        _clear(layout, parent.number)
         before = [parent.manifest(group) for group in changed]
         groups = dict(parent.groups)
         for group, manifest in changed.items():
@@ -63,9 +69,12 @@ def publish(root: Path, changed: Mapping[str, Manifest], reason: str) -> Snapsho
             else:
                 groups.pop(group, None)
         if groups == parent.groups:
-            return parent
-        change = _Change(reason, groups, before, list(changed.values()))
-        return _make_current(layout, settings, change, parent.number + 1, parent)
+            snapshot = parent  # whoever made it may have been killed before it was settled
+        else:
+            change = _Change(reason, groups, before, list(changed.values()))
+            snapshot = _make_current(layout, settings, change, parent.number + 1, parent)
+        _settle(snapshot)
+        return snapshot
 
 
 def republish(root: Path) -> Snapshot:
@@ -80,11 +89,14 @@ def republish(root: Path) -> Snapshot:
     """
     layout = Layout(root)
     settings = read_settings(root)
-    with locked(layout, "commit", wait=True):
+    with locked(layout, "commit", wait=True), disk.writing(root):
         standing = open_snapshot(root)
+        _clear(layout, standing.number)
         manifests = [standing.manifest(group) for group in standing.groups]
         change = _Change("repair", dict(standing.groups), [], manifests)
-        return _make_current(layout, settings, change, standing.number + 1, None)
+        snapshot = _make_current(layout, settings, change, standing.number + 1, None)
+        _settle(snapshot)
+        return snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,36 +120,40 @@ def _make_current(
 
     Without a `parent` every link is made anew from the manifests that came.
     """
-    try:
-        partial = layout.publications / f".{number:06d}.partial"
-        shutil.rmtree(partial, ignore_errors=True)  # left by a process that was killed
-        partial.mkdir(parents=True)
-        _sync_names(layout, change.after)
-        record = {
-            "format": settings.format,
-            "number": number,
-            "parent": number - 1 if number else None,
-            "published": datetime.now(UTC).isoformat(timespec="seconds"),
-            "reason": change.reason,
-            "partition": {"order": settings.partition_order, "version": 0},
-            "rows": _build_folder(layout, settings, partial, parent, change.before, change.after),
-            "manifests": dict(sorted(change.groups.items())),
-        }
-        text = json.dumps(record, indent=1) + "\n"
-        (partial / "publication.json").write_text(text, encoding="utf-8")
-        _sync_tree(partial)
-        target = layout.publication(number)
-        shutil.rmtree(target, ignore_errors=True)  # never current: its process died before that
-        partial.replace(target)
-        sync_folder(layout.publications)
-        replace_link(layout.current, target)
-        for table in SPATIAL_TABLES:
-            _show(layout, table)
-    except NightlakeError:
-        raise
-    except OSError as error:
-        raise UnwritableArchiveError(layout.root, error.strerror or str(error)) from error
+    partial = layout.publications / f".{number:06d}.partial"
+    disk.make_folder(partial)
+    rows = _build_folder(layout, settings, partial, parent, change.before, change.after)
+    record = {
+        "format": settings.format,
+        "number": number,
+        "parent": number - 1 if number else None,
+        "published": datetime.now(UTC).isoformat(timespec="seconds"),
+        "reason": change.reason,
+        "partition": {"order": settings.partition_order, "version": 0},
+        "rows": rows,
+        "manifests": dict(sorted(change.groups.items())),
+    }
+    text = json.dumps(record, indent=1) + "\n"
+    disk.write_file(partial / "publication.json", text.encode())
+    _sync_names(layout, change)
+    _sync_tree(partial)
+    target = layout.publication(number)
+    disk.rename(partial, target)
+    disk.sync_folder(layout.publications)
+    for table in SPATIAL_TABLES:
+        _show(layout, table)
+    replace_link(layout.current, target)
     return Snapshot(layout, number)
+
+
+def _settle(snapshot: Snapshot) -> None:
+    """Make the link `current` last: from now on the publication outlives a loss of power."""
+    root = snapshot.layout.root
+    try:
+        disk.sync_folder(root)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise UnsettledPublicationError(root, snapshot.number, reason) from error
 
 
 def _show(layout: Layout, table: str) -> None:
@@ -147,14 +163,30 @@ def _show(layout: Layout, table: str) -> None:
         replace_link(link, layout.current / table)
 
 
-def _sync_names(layout: Layout, manifests: list[Manifest]) -> None:
-    """Make the names of new files last before anything points to them."""
-    folders = {(layout.root / entry.path).parent for m in manifests for entry in m.files}
-    folders |= {folder.parent for folder in folders}
-    folders |= {path.parent for path in layout.manifests.glob("*/*.json")}
-    for folder in sorted(folders | {layout.root / "data", layout.manifests, layout.root}):
-        if folder.is_dir():
-            sync_folder(folder)
+def _sync_names(layout: Layout, change: _Change) -> None:
+    """Make all names that the publication leads to last, whoever made them.
+
+    A process that was killed may have left files and folders that this one found good, and that
+    nobody has synced.
+    """
+    named = {layout.root / entry.path for manifest in change.after for entry in manifest.files}
+    named |= {layout.manifest(group, digest) for group, digest in change.groups.items()}
+    folders = {above for path in named for above in path.parents}
+    folders |= {layout.pixels, *layout.pixels.glob("*"), *layout.pixels.glob("*/*")}
+    for folder in sorted(folders, reverse=True):
+        # What a damaged archive lacks is not for a repair to stumble over.
+        if folder.is_relative_to(layout.root) and folder.is_dir():
+            disk.sync_folder(folder)
+
+
+def _clear(layout: Layout, current: int) -> None:
+    """Remove what publications that were killed left; nobody but the lock's holder makes such."""
+    kinds = [folder for folder in layout.manifests.iterdir() if folder.is_dir()]
+    for folder in (layout.root, layout.publications, layout.manifests, *kinds):
+        sweep(folder)
+    for folder in layout.publications.iterdir():
+        if folder.name.isdigit() and int(folder.name) > current:
+            disk.remove_tree(folder)  # never current
 
 
 def _build_folder(
@@ -175,7 +207,7 @@ def _build_folder(
         rows[name] = (parent.rows(name) if parent else 0) + sum(e.rows for e in new)
         rows[name] -= sum(e.rows for e in old)
         target = folder / name
-        target.mkdir()
+        disk.make_folder(target)
         if name in SPATIAL_TABLES:
             pixels = _link_pixels(layout, name, target, parent, old, new)
             write_catalogue_metadata(target, table, settings.name, pixels, rows[name])
@@ -193,7 +225,7 @@ def _link_files(
 ) -> None:
     links = _links(parent.folder / target.name) if parent else {}
     for name, text in _changed_links(layout, target, links, old, new).items():
-        (target / name).symlink_to(text)
+        disk.make_link(target / name, text)
 
 
 def _link_pixels(
@@ -225,9 +257,11 @@ def _link_pixels(
             )
             if not links:
                 continue
-            text = os.path.relpath(_pixel_folder(layout, table, pixel, links), at.parent)
-        at.parent.mkdir(parents=True, exist_ok=True)
-        at.symlink_to(text)
+            lasting = layout.pixel_folder(table, pixel, _digest(links))
+            _make_pixel_folder(lasting, links, target.parent / ".pixel")
+            text = os.path.relpath(lasting, at.parent)
+        disk.make_folder(at.parent)
+        disk.make_link(at, text)
         pixels.append(pixel)
     return pixels
 
@@ -240,24 +274,20 @@ def _by_pixel(files: list[FileEntry]) -> dict[HealpixPixel, list[FileEntry]]:
     return grouped
 
 
-def _pixel_folder(
-    layout: Layout, table: str, pixel: HealpixPixel, links: Mapping[str, str]
-) -> Path:
-    """The immutable folder that holds exactly `links`, made if it is not there yet."""
-    listing = "\n".join(f"{name} {text}" for name, text in sorted(links.items()))
-    folder = layout.pixel_folder(table, pixel, checksum(listing.encode()))
-    if _links(folder) == dict(links):
-        return folder
-    partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    for name, text in links.items():
-        (partial / name).symlink_to(text)
-    sync_folder(partial)
-    shutil.rmtree(folder, ignore_errors=True)  # no longer what its name says
-    partial.replace(folder)
-    sync_folder(folder.parent)
-    return folder
+def _digest(links: Mapping[str, str]) -> str:
+    return checksum("\n".join(f"{name} {text}" for name, text in sorted(links.items())).encode())
+
+
+def _make_pixel_folder(folder: Path, links: Mapping[str, str], making: Path) -> None:
+    """The immutable folder that holds exactly `links`, made at `making` if it is not there yet."""
+    if _links(folder) != dict(links):
+        disk.make_folder(making)
+        for name, text in links.items():
+            disk.make_link(making / name, text)
+        disk.make_folder(folder.parent)
+        disk.remove_tree(folder)  # no longer what its name says
+        disk.rename(making, folder)
+    disk.sync_folder(folder)
 
 
 def _links(folder: Path) -> dict[str, str]:
@@ -284,10 +314,6 @@ def _changed_links(
 
 
 def _sync_tree(folder: Path) -> None:
-    for path, _, files in os.walk(folder):
-        for name in files:
-            file = Path(path, name)
-            if not file.is_symlink():
-                with file.open("rb") as handle:
-                    os.fsync(handle.fileno())
-        sync_folder(Path(path))
+    """Make the names below a publication's folder last; its files do since they were written."""
+    for path, _, _ in os.walk(folder):
+        disk.sync_folder(Path(path))

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-import shutil
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from store.atomic import sync_folder, write_whole
+from store import disk
+from store.atomic import write_whole
 from store.errors import (
     ArchiveExistsError,
     ArchiveVersionError,
     DamagedArchiveError,
     NotAnArchiveError,
-    UnwritableArchiveError,
 )
 from store.layout import DEFAULT_PARTITION_ORDER, FORMAT_VERSION, Layout
 
@@ -94,29 +94,34 @@ def create_folders(root: Path) -> Layout:
     marker = root / _UNFINISHED
     if layout.settings.exists():
         raise ArchiveExistsError(root)
-    try:
+    with disk.writing(root):
         if marker.exists():
-            for entry in root.iterdir():
-                if entry.is_dir() and not entry.is_symlink():
-                    shutil.rmtree(entry)
-                elif entry != marker:
-                    entry.unlink()
+            _clear(root, marker)
         elif root.exists() and (not root.is_dir() or any(root.iterdir())):
             raise ArchiveExistsError(root, "is not an empty folder")
-        root.mkdir(parents=True, exist_ok=True)
-        marker.touch()
+        disk.make_lasting_folder(root)
+        # The mark lasts before anything else does: what is there without it is never taken away.
+        disk.write_file(marker, b"")
+        disk.sync_folder(root)
         for folder in _FOLDERS:
-            (root / folder).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        if isinstance(error, ArchiveExistsError):
-            raise
-        raise UnwritableArchiveError(root, error.strerror or str(error)) from error
+            disk.make_folder(root / folder)
     return layout
+
+
+def _clear(root: Path, marker: Path) -> None:
+    """Take away what an `init` that was killed left, but for its mark."""
+    for entry in root.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            disk.remove_tree(entry)
+        elif entry != marker:
+            disk.remove(entry)
 
 
 def finish_creation(layout: Layout, settings: ArchiveSettings) -> None:
     """Write archive.json, last of all: from now on the folder is an archive."""
     text = json.dumps(asdict(settings), indent=2) + "\n"
     write_whole(layout.settings, text.encode())
-    sync_folder(layout.root)
-    (layout.root / _UNFINISHED).unlink()
+    disk.sync_folder(layout.root)
+    with suppress(OSError):  # it is an archive already, and the mark says nothing any more
+        disk.remove(layout.root / _UNFINISHED)
+        disk.sync_folder(layout.root)
