@@ -45,7 +45,7 @@ from store.errors import (
 )
 from store.files import check_intact, sweep_unfinished, write_table
 from store.layout import HealpixPixel, Layout
-from store.locks import locked
+from store.locks import staged
 from store.manifest import FileEntry, Manifest, night_group
 from store.publication import publish
 from store.settings import ArchiveSettings, read_settings
@@ -191,7 +191,7 @@ def _ingest_night(
     """Ingest one night; returns its report, the refusals that came up, and what was looked at."""
     group = night_group(night)
     layout = Layout(root)
-    with locked(layout, group, wait=False):
+    with staged(layout, group, wait=False):
         snapshot = open_snapshot(root)
         standing = snapshot.manifest(group)
         if rebuild and not _tables_intact(layout, standing):

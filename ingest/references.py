@@ -30,7 +30,7 @@ from store.channel import channel_part
 from store.contract import REFERENCE_IMAGES, REFERENCE_SOURCES
 from store.files import sweep_unfinished, write_table
 from store.layout import HEALPIX_ORDER, HealpixPixel, Layout
-from store.locks import locked
+from store.locks import staged
 from store.manifest import FileEntry, Manifest, references_group
 from store.publication import publish
 from store.settings import read_settings
@@ -130,7 +130,7 @@ def _add_field(
 ) -> tuple[GroupReport, list[Refusal]]:
     group = references_group(field)
     layout = Layout(root)
-    with locked(layout, group, wait=True), disk.writing(root):
+    with staged(layout, group, wait=True), disk.writing(root):
         sweep_unfinished(layout, f"{field:06d}")
         snapshot = open_snapshot(root)
         standing = snapshot.manifest(group)

@@ -22,7 +22,7 @@ from store import disk
 from store.contract import REFUSALS
 from store.files import sweep_unfinished, write_table
 from store.layout import Layout
-from store.locks import locked
+from store.locks import staged
 from store.manifest import REFUSALS as GROUP
 from store.manifest import FileEntry, Manifest
 from store.publication import publish
@@ -67,7 +67,7 @@ def publish_refusals(
     by_name: dict[str, list[LookedAt]] = {}
     for one in (*looked_at, *(LookedAt(refusal.input_file, refusal.pid) for refusal in new)):
         by_name.setdefault(one.input_file, []).append(one)
-    with locked(layout, GROUP, wait=True), disk.writing(root):
+    with staged(layout, GROUP, wait=True), disk.writing(root):
         sweep_unfinished(layout, PART)
         snapshot = open_snapshot(root)
         standing = read_small_table(layout, snapshot.manifest(GROUP), REFUSALS)

@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from types import TracebackType
@@ -15,13 +16,16 @@ from queries.connection import Session, connect
 from queries.library import query
 from queries.lightcurve import filter_ids, lightcurve_by_cone, lightcurve_by_oid
 from queries.sky import Cone
+from store.history import AsOf, find_publication
+from store.hold import Hold, hold_current
 from store.settings import ArchiveSettings, SiteSettings
-from store.snapshot import Snapshot, open_snapshot
+from store.snapshot import Snapshot
 
 if TYPE_CHECKING:
     import polars as pl
 
     from ingest.report import IngestEstimate, IngestReport, Progress
+    from store.vacuum import VacuumReport
     from store.verify import Finding
 
 PathLike = str | os.PathLike[str]
@@ -33,23 +37,29 @@ class Archive:
 
     It shows the state that was published when it was opened, whatever is published meanwhile;
     its own `ingest` and `add_references`, and `refresh`, bring it up to date. Many threads may ask
-    one archive at once.
+    one archive at once. What it shows is held until it is closed: `vacuum` leaves it alone.
 
     Parameters
     ----------
     path : the archive's folder.
+    as_of : show an earlier publication instead, whatever happens: its number, a date (its end) or
+        a time, UTC; see `history`.
     memory_limit : what a question may hold in memory, for example "2GB", before it spills into the
         archive's scratch folder; None is 80 % of the machine's.
 
     Raises
     ------
     store.errors.NotAnArchiveError : the folder holds no archive.
+    store.errors.UnknownPublicationError : there is no such publication, or no longer.
     """
 
-    def __init__(self, path: PathLike, *, memory_limit: str | None = None) -> None:
+    def __init__(
+        self, path: PathLike, *, as_of: AsOf | None = None, memory_limit: str | None = None
+    ) -> None:
         self.root = Path(path).absolute()
         self._memory_limit = memory_limit
-        self._snapshot = open_snapshot(self.root)
+        self._as_of = as_of
+        self._hold = self._held()
         self._session: Session | None = None
         self._opening = threading.Lock()
 
@@ -100,31 +110,40 @@ class Archive:
     @property
     def snapshot(self) -> Snapshot:
         """The published state that is seen."""
-        return self._snapshot
+        return self._hold.snapshot
 
     @property
     def session(self) -> Session:
         """DuckDB over that state, opened when it is first needed."""
         with self._opening:
             if self._session is None:
-                self._session = connect(self._snapshot, self._memory_limit)
+                self._session = connect(self.snapshot, self._memory_limit)
             return self._session
 
     def refresh(self) -> None:
-        """See what is published now."""
-        latest = open_snapshot(self.root)
+        """See what is published now; an archive that was opened `as_of` stays where it is."""
+        hold = self._held()
         with self._opening:
-            if latest.number != self._snapshot.number:
-                # Not closed: another thread may be in the middle of a question. It ends with it.
+            if hold.snapshot.number != self.snapshot.number:
+                # Not closed: another thread may be in the middle of a question. It ends with it,
+                # and so does that session's own hold.
                 self._session = None
-                self._snapshot = latest
+            self._hold, former = hold, self._hold
+        former.release()
 
     def close(self) -> None:
-        """Let go of DuckDB; the next question opens it again."""
+        """Let go of DuckDB and of what is shown; the next question opens it again."""
         with self._opening:
             session, self._session = self._session, None
         if session is not None:
             session.close()
+        self._hold.release()
+
+    def _held(self) -> Hold:
+        """A hold on what is to be shown."""
+        if self._as_of is None:
+            return hold_current(self.root)
+        return Hold(find_publication(self.root, self._as_of))
 
     # --- asking -------------------------------------------------------------------------
 
@@ -173,6 +192,22 @@ class Archive:
     def refusals(self) -> pl.DataFrame:
         """The inputs that were refused, and why."""
         return self.session.sql(query("refusals").sql)
+
+    def history(self) -> pl.DataFrame:
+        """Every publication that is still there, the newest last.
+
+        `came`, `changed` and `went` list the groups (nights, references) in which it differs from
+        the one before; null where that one is no longer there.
+        """
+        import polars as pl
+
+        from store.history import history
+
+        groups = pl.List(pl.String)
+        return pl.DataFrame(
+            [asdict(publication) for publication in history(self.root)],
+            schema_overrides={"came": groups, "changed": groups, "went": groups},
+        )
 
     # --- changing -----------------------------------------------------------------------
 
@@ -244,6 +279,36 @@ class Archive:
         report = add_references(self.root, _paths(paths), workers=workers, progress=progress)
         self.refresh()
         return report
+
+    def withdraw(self, *nights: date) -> Snapshot:
+        """Publish the archive without some nights; what was published stays until `vacuum`.
+
+        Raises
+        ------
+        store.errors.UnknownNightError : one of them is not there; nothing is withdrawn.
+        store.errors.ArchiveBusyError : one of them is being ingested; nothing is withdrawn.
+        """
+        from store.withdraw import withdraw
+
+        snapshot = withdraw(self.root, nights)
+        self.refresh()
+        return snapshot
+
+    def vacuum(
+        self,
+        *,
+        keep: int = 1,
+        older_than_days: float = 7,
+        dry_run: bool = False,
+    ) -> VacuumReport:
+        """Remove old publications, what only they needed, and what killed processes left.
+
+        See `store.vacuum.vacuum`.
+        """
+        from store.vacuum import vacuum
+
+        self.refresh()  # or else this archive's own hold may keep an old publication
+        return vacuum(self.root, keep=keep, older_than_days=older_than_days, dry_run=dry_run)
 
     def repair(self) -> None:
         """Publish what is published once more, with every link and all HATS metadata made anew."""

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from products.errors import UnknownFormatError, UnwritableOutputError
 from products.outputs import write_output
-from queries.scratch import prefix
+from store.scratch import prefix
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

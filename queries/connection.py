@@ -20,13 +20,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
 
-from queries import scratch
 from queries.errors import OutOfMemoryError, QueryError
 from queries.frames import to_frame
 from queries.interrupt import interruptible
 from queries.statements import check_question, names_of
 from queries.views import select_files, select_table
+from store import scratch
 from store.contract import TABLES
+from store.hold import Hold
 from store.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -57,12 +58,18 @@ class Session:
 
     Parameters
     ----------
-    snapshot : the state that is asked; what is published later is not seen.
+    snapshot : the state that is asked; what is published later is not seen, and the state is
+        held until the session is closed.
     memory_limit : as DuckDB spells it, for example "2GB"; None is 80 % of the machine's.
+
+    Raises
+    ------
+    store.errors.UnknownPublicationError : the state is there no longer.
     """
 
     def __init__(self, snapshot: Snapshot, memory_limit: str | None = None) -> None:
         self.snapshot = snapshot
+        hold = Hold(snapshot)
         self.spill_folder = _spill_folder(snapshot.layout.scratch)
         config: dict[str, Any] = {
             **_HERMETIC,
@@ -79,7 +86,7 @@ class Session:
         self._asking = 0
         self._idle = threading.Condition()
         # Whoever drops its last reference closes it too: nobody is asking then.
-        self._release = weakref.finalize(self, _release, connection, self.spill_folder)
+        self._release = weakref.finalize(self, _release, connection, self.spill_folder, hold)
 
     def __enter__(self) -> Session:
         return self
@@ -240,7 +247,8 @@ def _spill_folder(below: Path) -> Path | None:
     return None
 
 
-def _release(connection: duckdb.DuckDBPyConnection, spill_folder: Path | None) -> None:
+def _release(connection: duckdb.DuckDBPyConnection, spill_folder: Path | None, hold: Hold) -> None:
     connection.close()
+    hold.release()
     if spill_folder:
         shutil.rmtree(spill_folder, ignore_errors=True)

@@ -121,7 +121,7 @@ class UnwritableArchiveError(StoreError, PermissionError):
 
 
 class UnsettledPublicationError(StoreError, OSError):
-    """A publication is current, but the disk failed to say that it would outlive a loss of power."""
+    """A publication is current, but the disk did not say that it outlives a loss of power."""
 
     code = "unsettled"
 
@@ -152,9 +152,9 @@ class UnknownNightError(StoreError, LookupError):
     code = "unknown_night"
 
     def __init__(self, path: Path, *nights: str) -> None:
-        several = "nights" if len(nights) > 1 else "night"
+        which, verb = ("nights", "are") if len(nights) > 1 else ("night", "is")
         super().__init__(
-            f"{several} {', '.join(nights)} {'are' if len(nights) > 1 else 'is'} not in the archive",
+            f"{which} {', '.join(nights)} {verb} not in the archive",
             where=path,
             hint=f"List what is there with: nightlake nights {path}",
         )

@@ -96,9 +96,14 @@ class Layout:
         name = f"{pixel.npix}-{checksum[:16]}"
         return self.pixels / table / str(pixel.order) / name
 
+    @property
+    def data(self) -> Path:
+        """The Parquet files, one folder a table."""
+        return self.root / "data"
+
     def data_folder(self, table: str, part: str) -> Path:
         """The folder of a spatial table's files of one part: a night, a reference channel."""
-        return self.root / "data" / table / part
+        return self.data / table / part
 
     def staging(self, group: str) -> Path:
         """Work in progress on one group."""

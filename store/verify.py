@@ -19,10 +19,11 @@ from store.columns import Table
 from store.contract import TABLES
 from store.errors import DamagedArchiveError
 from store.hats import read_properties
+from store.hold import hold_current
 from store.layout import SPATIAL_TABLES
 from store.manifest import FileEntry
 from store.point_map import count_cells
-from store.snapshot import Snapshot, open_snapshot
+from store.snapshot import Snapshot
 
 REPAIR = "Make the links anew with: nightlake repair ARCHIVE."
 AGAIN = "Give its whole night again: nightlake ingest ARCHIVE PATH --rebuild."
@@ -54,7 +55,11 @@ def verify(root: Path, progress: Progress | None = None) -> list[Finding]:
     -------
     The faults found; none in a sound archive.
     """
-    snapshot = open_snapshot(root)
+    with hold_current(root) as snapshot:
+        return _verify(snapshot, progress)
+
+
+def _verify(snapshot: Snapshot, progress: Progress | None) -> list[Finding]:
     findings: list[Finding] = []
     entries: list[FileEntry] = []
     for group in snapshot.groups:

@@ -9,12 +9,13 @@ import duckdb
 import pytest
 from archives import Channel, cluster, nightly
 
-from queries import connection, scratch
+from queries import connection
 from queries.connection import connect, query_error
 from queries.errors import OutOfMemoryError, QueryError, StatementRefusedError
 from queries.views import sql_type
 from store.contract import TABLES
 from store.publication import create_archive
+from store.scratch import prefix
 from store.settings import ArchiveSettings
 from store.snapshot import Snapshot, open_snapshot
 
@@ -273,7 +274,7 @@ def test_leftovers_of_killed_processes_go_and_those_of_others_stay(
     below = snapshot.layout.scratch
     with subprocess.Popen([sys.executable, "-c", ""]) as process:
         process.wait()
-    own = {kind: below / f"{scratch.prefix(kind)}x" for kind in ("duckdb", "matplotlib")}
+    own = {kind: below / f"{prefix(kind)}x" for kind in ("duckdb", "matplotlib")}
     left = [
         path.with_name(path.name.replace(str(os.getpid()), str(process.pid), 1))
         for path in own.values()

@@ -19,16 +19,24 @@ def prefix(kind: str) -> str:
     return f"{kind}-{os.getpid()}-{_host()}-"
 
 
-def sweep(scratch: Path) -> None:
-    """Remove the folders of processes of this host that no longer live.
+def stale(scratch: Path) -> list[Path]:
+    """The folders of processes of this host that no longer live.
 
     Another host's are left alone, for its processes cannot be seen from here.
     """
+    found = []
     with suppress(OSError):
         for folder in scratch.iterdir():
             match = _NAME.fullmatch(folder.name)
             if match and match.group(2) == _host() and not _lives(int(match.group(1))):
-                shutil.rmtree(folder, ignore_errors=True)
+                found.append(folder)
+    return sorted(found)
+
+
+def sweep(scratch: Path) -> None:
+    """Remove the folders of processes of this host that no longer live."""
+    for folder in stale(scratch):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @cache

@@ -1,0 +1,110 @@
+"""A reader's hold on a publication: `vacuum` leaves alone what somebody holds.
+
+It is a shared lock on the file `publication.json`: nothing is written, so that it works where the
+archive can only be read, and the kernel ends it with the process, however it ends. Where the file
+system has no such locks, a reader goes on without.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+
+from store.errors import DamagedArchiveError, UnknownPublicationError
+from store.snapshot import Snapshot, open_snapshot
+
+
+class Hold:
+    """A publication that stays for as long as it is held; let go at the end of its `with`.
+
+    Raises
+    ------
+    UnknownPublicationError : the publication is not there, or no longer.
+    """
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
+        handle = _open(snapshot.folder)
+        if handle is None:
+            raise UnknownPublicationError(
+                f"publication {snapshot.number} is not there",
+                where=snapshot.layout.root,
+                hint="List what is there with: nightlake history ARCHIVE.",
+            )
+        # Whoever drops its last reference lets go too.
+        self.release = weakref.finalize(self, os.close, handle)
+
+    def __enter__(self) -> Snapshot:
+        return self.snapshot
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.release()
+
+
+def hold_current(root: Path) -> Hold:
+    """Hold what is published now in the archive at `root`."""
+    while True:
+        snapshot = open_snapshot(root)
+        try:
+            return Hold(snapshot)
+        except UnknownPublicationError as error:
+            # Vacuumed in between: then another one is current by now.
+            if open_snapshot(root).number == snapshot.number:
+                raise DamagedArchiveError(
+                    f"publication {snapshot.number}, which is current, is missing",
+                    where=root,
+                    hint="Restore the archive from a backup.",
+                ) from error
+
+
+@contextmanager
+def unheld(folder: Path) -> Iterator[bool]:
+    """Whether nobody holds the publication in `folder`; while it lasts nobody can begin to."""
+    path = _file(folder)
+    try:
+        # On network file systems an exclusive lock needs a file that is open for writing.
+        handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(handle)
+
+
+def _open(folder: Path) -> int | None:
+    """The publication's file, locked; None if it is not there, or goes while it is opened."""
+    path = _file(folder)
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    with suppress(OSError):  # no locks here
+        fcntl.flock(handle, fcntl.LOCK_SH)
+    try:
+        still_there = os.path.samestat(os.fstat(handle), path.stat())
+    except OSError:
+        still_there = False
+    if not still_there:
+        os.close(handle)
+        return None
+    return handle
+
+
+def _file(folder: Path) -> Path:
+    return folder / "publication.json"

@@ -1,0 +1,67 @@
+"""Withdrawal: nights that are published no longer. What was published stays until `vacuum`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from datetime import date
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from store.contract import REFUSALS
+from store.errors import UnknownNightError
+from store.files import check_intact, write_table
+from store.layout import Layout
+from store.locks import staged
+from store.manifest import REFUSALS as REFUSALS_GROUP
+from store.manifest import Manifest, night_group
+from store.publication import publish
+from store.snapshot import Snapshot, open_snapshot
+
+
+def withdraw(root: Path, nights: Sequence[date]) -> Snapshot:
+    """Publish the archive without some nights, all of them at once.
+
+    Each night's detections, images and exposures go, its row of `nights`, and what was refused of
+    it, files that were refused whole among them.
+
+    Raises
+    ------
+    UnknownNightError : one or several of the nights are not there; nothing is withdrawn.
+    ArchiveBusyError : one of them is being ingested; nothing is withdrawn.
+    """
+    layout = Layout(root)
+    groups = {night_group(night): night for night in sorted(set(nights))}
+    _check_there(root, groups)
+    with ExitStack() as held:
+        for group in groups:
+            held.enter_context(staged(layout, group, wait=False))
+        _check_there(root, groups)  # nobody changes them any more
+        held.enter_context(staged(layout, REFUSALS_GROUP, wait=True))
+        refusals = open_snapshot(root).manifest(REFUSALS_GROUP)
+        changed = {group: Manifest.of(group, ()) for group in groups}
+        changed[REFUSALS_GROUP] = _without(layout, refusals, list(groups.values()))
+        return publish(root, changed, f"withdrawal of {', '.join(map(str, groups.values()))}")
+
+
+def _check_there(root: Path, groups: Mapping[str, date]) -> None:
+    """Refuse nights that are not published now."""
+    standing = open_snapshot(root).groups
+    missing = [str(night) for group, night in groups.items() if group not in standing]
+    if missing:
+        raise UnknownNightError(root, *missing)
+
+
+def _without(layout: Layout, refusals: Manifest, nights: Sequence[date]) -> Manifest:
+    """The files that were refused whole, without those of some nights."""
+    files = []
+    for entry in refusals.files:
+        rows = pq.read_table(check_intact(layout, entry), schema=REFUSALS.schema())
+        gone = pc.is_in(rows["night"], value_set=pa.array(nights, pa.date32()))
+        kept = rows.filter(pc.invert(gone))
+        if kept.num_rows:
+            files.append(write_table(layout, REFUSALS, kept, entry.part))
+    return Manifest.of(refusals.group, files)
