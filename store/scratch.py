@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import platform
 import re
-import shutil
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+
+from store import disk
 
 # KIND-PID-HOST-RANDOM: a random part has no hyphen, a host may.
 _NAME = re.compile(r"(?:duckdb|matplotlib)-(\d+)-(.+)-[^-]+")
@@ -36,7 +37,7 @@ def stale(scratch: Path) -> list[Path]:
 def sweep(scratch: Path) -> None:
     """Remove the folders of processes of this host that no longer live."""
     for folder in stale(scratch):
-        shutil.rmtree(folder, ignore_errors=True)
+        disk.discard(folder)
 
 
 @cache
