@@ -40,6 +40,7 @@ _EXIT_OF_CODE = {
     "no_catalogues": Exit.NOTHING,
     "unknown_night": Exit.NOTHING,
     "unknown_object": Exit.NOTHING,
+    "unknown_publication": Exit.NOTHING,
     "nothing_to_draw": Exit.NOTHING,
 }
 

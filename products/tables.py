@@ -24,17 +24,20 @@ def print_table(
     *,
     first: Sequence[str] = (),
     max_rows: int | None = MAX_ROWS,
+    last_rows: bool = False,
 ) -> None:
     """Print `frame` to standard output.
 
-    A terminal gets the first `max_rows` rows and the columns that fit, those named in `first`
+    A terminal gets the first `max_rows` rows, or the last if `last_rows`, and the columns that fit, those named in `first`
     before the others, and a note of what is left out; a file or pipe gets everything.
     """
     known = columns or {}
     order = [c for c in first if c in frame.columns]
     order += [c for c in frame.columns if c not in order]
     terminal = sys.stdout.isatty()
-    shown = frame.head(max_rows) if terminal and max_rows is not None else frame
+    shown = frame
+    if terminal and max_rows is not None:
+        shown = frame.tail(max_rows) if last_rows else frame.head(max_rows)
     cells = {name: [name, *_texts(shown[name], known.get(name))] for name in order}
     names = _fitting(cells, shutil.get_terminal_size().columns if terminal else None)
     right = {name for name in names if frame[name].dtype.is_numeric()}

@@ -25,14 +25,14 @@ class Publication:
 
     number: int
     published: datetime
+    current: bool
+    detections: int
     reason: str
     came: tuple[str, ...] | None
     changed: tuple[str, ...] | None
     went: tuple[str, ...] | None
-    detections: int
     partition_version: int
     format: int
-    is_current: bool
 
 
 def publications(root: Path) -> list[Snapshot]:
@@ -73,14 +73,14 @@ def _told(snapshots: list[Snapshot]) -> Iterator[Publication]:
         yield Publication(
             number=snapshot.number,
             published=published(snapshot),
+            current=snapshot is snapshots[-1],
+            detections=snapshot.rows("detections"),
             reason=snapshot.record["reason"],
             came=came if told else None,
             changed=changed if told else None,
             went=went if told else None,
-            detections=snapshot.rows("detections"),
             partition_version=snapshot.record["partition"]["version"],
             format=snapshot.record["format"],
-            is_current=snapshot is snapshots[-1],
         )
 
 

@@ -27,8 +27,12 @@ def give(
     columns: Mapping[str, Column] | None = None,
     description: str = "",
     first: Sequence[str] = (),
+    last_rows: bool = False,
 ) -> None:
-    """Give `frame` as `file_format`; None is what the name of `out` tells, else a table."""
+    """Give `frame` as `file_format`; None is what the name of `out` tells, else a table.
+
+    See `products.tables.print_table` for what a terminal gets of it.
+    """
     from products.exports import export, format_of
     from products.tables import print_table
 
@@ -38,7 +42,7 @@ def give(
             raise click.UsageError("Parquet is no text: name a file with --out.")
         export(frame, chosen, out, columns=columns, description=description)
     elif out is None:
-        print_table(frame, columns, first=first)
+        print_table(frame, columns, first=first, last_rows=last_rows)
     else:
         text = io.StringIO()
         with contextlib.redirect_stdout(text):

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 import click
 
 from nightlake.commands.answer import give
-from nightlake.commands.words import OUT, only_archive, output_options, words_argument
+from nightlake.commands.words import OUT, as_of_option, only_archive, output_options, words_argument
 from store.channel import FILTER_IDS
 
 if TYPE_CHECKING:
     import polars as pl
 
     from nightlake.archive import Archive
+    from store.history import AsOf
 
 # What a terminal shows first of the three dozen columns.
 _FIRST = ("oid", "hmjd", "filtercode", "mag", "magerr", "catflags", "limitmag", "ra", "dec", "secz")
@@ -38,6 +39,7 @@ _FIRST = ("oid", "hmjd", "filtercode", "mag", "magerr", "catflags", "limitmag", 
     type=click.Choice(list(FILTER_IDS)),
     help="Only this filter; may be given several times.",
 )
+@as_of_option
 @output_options()
 @click.option("--plot", type=OUT, metavar="FILE", help="Draw it: png, svg or pdf, as named.")
 @click.option(
@@ -57,6 +59,7 @@ def command(
     oid: int | None,
     cone: tuple[float, float, float] | None,
     filters: tuple[str, ...],
+    as_of: AsOf | None,
     file_format: str | None,
     out: Path | None,
     plot: Path | None,
@@ -87,7 +90,7 @@ def command(
         raise click.UsageError("--period and --epoch must be finite numbers.")
     if period is not None and plot is None:
         raise click.UsageError("--period needs --plot.")
-    with Archive(root) as archive:
+    with Archive(root, as_of=as_of) as archive:
         frame = archive.lightcurve(oid, cone=cone, filters=filters or None)
         what = f"object {oid}" if cone is None else "cone {:.6f} {:+.6f} {:g}″".format(*cone)
         if frame.is_empty():

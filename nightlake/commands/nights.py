@@ -9,10 +9,18 @@ from typing import TYPE_CHECKING
 import click
 
 from nightlake.commands.answer import give
-from nightlake.commands.words import NIGHT, OUT, only_archive, output_options, words_argument
+from nightlake.commands.words import (
+    NIGHT,
+    OUT,
+    as_of_option,
+    only_archive,
+    output_options,
+    words_argument,
+)
 
 if TYPE_CHECKING:
     from nightlake.archive import Archive
+    from store.history import AsOf
 
 
 @click.command("nights", short_help="List the nights; draw the map of one.")
@@ -26,12 +34,14 @@ if TYPE_CHECKING:
     show_default=True,
     help="What colours the map: matched fraction, or detections per image.",
 )
+@as_of_option
 @output_options()
 def command(
     words: tuple[str, ...],
     night: date | None,
     picture: Path | None,
     colour: str,
+    as_of: AsOf | None,
     file_format: str | None,
     out: Path | None,
 ) -> None:
@@ -45,6 +55,7 @@ def command(
       nightlake nights /data/ztf
       nightlake nights /data/ztf --night 2020-09-24 --format csv
       nightlake nights /data/ztf --night 2020-09-24 --map night.png
+      nightlake nights /data/ztf --as-of 2026-11-22
     """
     from nightlake.archive import Archive
     from queries.columns import describe
@@ -54,7 +65,7 @@ def command(
     root = only_archive(words)
     if picture and night is None:
         raise click.UsageError("--map needs --night.")
-    with Archive(root) as archive:
+    with Archive(root, as_of=as_of) as archive:
         if night is None:
             frame, description = archive.nights(), query("nights").meaning
         else:

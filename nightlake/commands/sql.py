@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from nightlake.commands.answer import give
-from nightlake.commands.words import PARAM, output_options, split_archive, words_argument
+from nightlake.commands.words import (
+    PARAM,
+    as_of_option,
+    output_options,
+    split_archive,
+    words_argument,
+)
 from store.errors import NotAnArchiveError
+
+if TYPE_CHECKING:
+    from store.history import AsOf
 
 
 @click.command("sql", short_help="Answer one SQL question.")
@@ -23,6 +33,7 @@ from store.errors import NotAnArchiveError
     metavar="NAME=VALUE",
     help="A value for $NAME: whole number, number or text; may be given several times.",
 )
+@as_of_option
 @output_options()
 @click.option(
     "--memory-limit",
@@ -32,6 +43,7 @@ from store.errors import NotAnArchiveError
 def command(
     words: tuple[str, ...],
     params: tuple[tuple[str, int | float | str], ...],
+    as_of: AsOf | None,
     file_format: str | None,
     out: Path | None,
     memory_limit: str | None,
@@ -47,6 +59,7 @@ def command(
       nightlake sql /data/ztf "select * from images where is_bad" --format csv
       nightlake sql /data/ztf "from images where field = $field" -p field=633
       nightlake sql /data/ztf "describe detections"
+      nightlake sql /data/ztf "select count(*) from detections" --as-of 41
       nightlake sql /data/ztf - < question.sql
     """
     from nightlake.archive import Archive
@@ -58,5 +71,5 @@ def command(
     if not rest:
         raise click.UsageError("No QUESTION: give one SQL statement, in quotes.")
     question = sys.stdin.read() if rest[0] == "-" else rest[0]
-    with Archive(root, memory_limit=memory_limit) as archive:
+    with Archive(root, as_of=as_of, memory_limit=memory_limit) as archive:
         give(archive.sql(question, **dict(params)), file_format, out)

@@ -6,13 +6,14 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
 from store.errors import NotAnArchiveError
+from store.history import parse_as_of
 from store.layout import Layout
 
 ENVIRONMENT = "NIGHTLAKE_ARCHIVE"
@@ -98,7 +99,23 @@ class ParamType(click.ParamType[tuple[str, int | float | str]]):
         return name, literal
 
 
+class AsOfType(click.ParamType[int | date | datetime]):
+    """An earlier publication: its number, a date or a time."""
+
+    name = "publication"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | date | datetime:
+        """The number, date or time that `value` spells."""
+        try:
+            return parse_as_of(str(value))
+        except ValueError as error:
+            return self.fail(f"{error}.", param, ctx)
+
+
 NIGHT = NightType()
+AS_OF = AsOfType()
 PARAM = ParamType()
 OUT = click.Path(dir_okay=False, path_type=Path)
 
@@ -106,6 +123,16 @@ OUT = click.Path(dir_okay=False, path_type=Path)
 def words_argument(metavar: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """The positional words of a verb, the archive first among them."""
     return click.argument("words", nargs=-1, metavar=metavar)
+
+
+def as_of_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Option --as-of."""
+    return click.option(
+        "--as-of",
+        type=AS_OF,
+        metavar="N|DATE|TIME",
+        help="Read an earlier publication: its number, or what was current then (UTC).",
+    )(function)
 
 
 def output_options(
