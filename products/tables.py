@@ -28,8 +28,9 @@ def print_table(
 ) -> None:
     """Print `frame` to standard output.
 
-    A terminal gets the first `max_rows` rows, or the last if `last_rows`, and the columns that fit, those named in `first`
-    before the others, and a note of what is left out; a file or pipe gets everything.
+    A terminal gets the first `max_rows` rows, or the last if `last_rows`, and the columns that
+    fit, those named in `first` before the others, and a note of what is left out; a file or pipe
+    gets everything.
     """
     known = columns or {}
     order = [c for c in first if c in frame.columns]
