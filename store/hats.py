@@ -10,7 +10,7 @@ from pathlib import Path
 
 from store import disk
 from store.columns import Table
-from store.layout import HEALPIX_ORDER, HealpixPixel
+from store.layout import HEALPIX_ORDER, MAP_ORDER, HealpixPixel
 
 HATS_VERSION = "v1.0"
 
@@ -18,10 +18,7 @@ HATS_VERSION = "v1.0"
 def write_catalogue_metadata(
     folder: Path, table: Table, archive_name: str, pixels: Iterable[HealpixPixel], n_rows: int
 ) -> None:
-    """Write hats.properties, partition_info.csv and dataset/_common_metadata below `folder`.
-
-    A point map is left out: it is optional, and one that lags behind silently loses matches.
-    """
+    """Write hats.properties, partition_info.csv and dataset/_common_metadata below `folder`."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -45,6 +42,7 @@ def write_catalogue_metadata(
         "hats_col_healpix_order": HEALPIX_ORDER,
         "hats_npix_suffix": "/",
         "hats_order": max((pixel.order for pixel in ordered), default=0),
+        "hats_skymap_order": MAP_ORDER,
         "hats_version": HATS_VERSION,
         "hats_builder": "nightlake",
         "obs_description": table.description,

@@ -16,13 +16,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from store import disk
-from store.atomic import checksum, replace_link, sweep
+from store.atomic import replace_link, sweep
 from store.contract import TABLES
 from store.errors import UnsettledPublicationError
 from store.hats import write_catalogue_metadata
-from store.layout import SPATIAL_TABLES, HealpixPixel, Layout
+from store.layout import SPATIAL_TABLES, Layout
+from store.links import link_files, link_pixels
 from store.locks import locked
 from store.manifest import FileEntry, Manifest, write_manifest
+from store.partition import Partition
+from store.point_map import Counts, read_point_map, sum_cells, write_point_map
 from store.settings import ArchiveSettings, create_folders, finish_creation, read_settings
 from store.snapshot import Snapshot, open_snapshot
 
@@ -33,7 +36,8 @@ def create_archive(root: Path, settings: ArchiveSettings) -> Snapshot:
     """Create an empty archive and publish its first, empty state."""
     layout = create_folders(root)
     with disk.writing(root):
-        snapshot = _make_current(layout, settings, _Change("init", {}, [], []), 0, None)
+        change = _Change("init", Partition(settings.partition_order), {}, [], [])
+        snapshot = _make_current(layout, settings, change, 0, None)
         # Before the name archive.json, which says that all this is an archive.
         disk.sync_folder(root)
         finish_creation(layout, settings)
@@ -71,7 +75,7 @@ def publish(root: Path, changed: Mapping[str, Manifest], reason: str) -> Snapsho
         if groups == parent.groups:
             snapshot = parent  # whoever made it may have been killed before it was settled
         else:
-            change = _Change(reason, groups, before, list(changed.values()))
+            change = _Change(reason, parent.partition, groups, before, list(changed.values()))
             snapshot = _make_current(layout, settings, change, parent.number + 1, parent)
         _settle(snapshot)
         return snapshot
@@ -93,10 +97,25 @@ def republish(root: Path) -> Snapshot:
         standing = open_snapshot(root)
         _clear(layout, standing.number)
         manifests = [standing.manifest(group) for group in standing.groups]
-        change = _Change("repair", dict(standing.groups), [], manifests)
-        snapshot = _make_current(layout, settings, change, standing.number + 1, None)
-        _settle(snapshot)
-        return snapshot
+        return publish_anew(layout, settings, standing, manifests, "repair")
+
+
+def publish_anew(
+    layout: Layout,
+    settings: ArchiveSettings,
+    standing: Snapshot,
+    manifests: list[Manifest],
+    reason: str,
+) -> Snapshot:
+    """Publish `manifests`, all there are, after `standing`; every link and all metadata are new.
+
+    For who holds the lock `commit`.
+    """
+    groups = {manifest.group: write_manifest(layout, manifest) for manifest in manifests}
+    change = _Change(reason, standing.partition, groups, [], manifests)
+    snapshot = _make_current(layout, settings, change, standing.number + 1, None)
+    _settle(snapshot)
+    return snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +123,7 @@ class _Change:
     """From one state to the next: all groups after it, and the manifests that went and came."""
 
     reason: str
+    partition: Partition
     groups: Mapping[str, str]
     before: list[Manifest]
     after: list[Manifest]
@@ -122,14 +142,14 @@ def _make_current(
     """
     partial = layout.publications / f".{number:06d}.partial"
     disk.make_folder(partial)
-    rows = _build_folder(layout, settings, partial, parent, change.before, change.after)
+    rows = _build_folder(layout, settings, partial, parent, change)
     record = {
         "format": settings.format,
         "number": number,
         "parent": number - 1 if number else None,
         "published": datetime.now(UTC).isoformat(timespec="seconds"),
         "reason": change.reason,
-        "partition": {"order": settings.partition_order, "version": 0},
+        "partition": change.partition.record(),
         "rows": rows,
         "manifests": dict(sorted(change.groups.items())),
     }
@@ -194,12 +214,11 @@ def _build_folder(
     settings: ArchiveSettings,
     folder: Path,
     parent: Snapshot | None,
-    before: list[Manifest],
-    after: list[Manifest],
+    change: _Change,
 ) -> dict[str, int]:
     """Fill a publication's folder with links; returns the rows of each table."""
-    removed = [entry for manifest in before for entry in manifest.files]
-    added = [entry for manifest in after for entry in manifest.files]
+    removed = [entry for manifest in change.before for entry in manifest.files]
+    added = [entry for manifest in change.after for entry in manifest.files]
     rows: dict[str, int] = {}
     for name, table in TABLES.items():
         old = [entry for entry in removed if entry.table == name]
@@ -209,108 +228,37 @@ def _build_folder(
         target = folder / name
         disk.make_folder(target)
         if name in SPATIAL_TABLES:
-            pixels = _link_pixels(layout, name, target, parent, old, new)
+            pixels = link_pixels(layout, name, target, parent, old, new)
             write_catalogue_metadata(target, table, settings.name, pixels, rows[name])
+            counts = _changed_counts(parent, name, old, new)
+            if counts.sum() != rows[name] or counts.min() < 0:  # the parent's map was damaged
+                counts = _counted_anew(layout, change.groups, name)
+            write_point_map(target, counts)
         else:
-            _link_files(layout, target, parent, old, new)
+            link_files(layout, target, parent, old, new)
     return rows
 
 
-def _link_files(
-    layout: Layout,
-    target: Path,
-    parent: Snapshot | None,
-    old: list[FileEntry],
-    new: list[FileEntry],
-) -> None:
-    links = _links(parent.folder / target.name) if parent else {}
-    for name, text in _changed_links(layout, target, links, old, new).items():
-        disk.make_link(target / name, text)
+def _changed_counts(
+    parent: Snapshot | None, table: str, old: list[FileEntry], new: list[FileEntry]
+) -> Counts:
+    """The rows of a catalogue by cell of the sky, from those of the parent."""
+    counts = sum_cells(new) - sum_cells(old)
+    if parent is None:
+        return counts
+    try:
+        return counts + read_point_map(parent.catalogue(table))
+    except (OSError, ValueError):
+        return counts
 
 
-def _link_pixels(
-    layout: Layout,
-    table: str,
-    target: Path,
-    parent: Snapshot | None,
-    old: list[FileEntry],
-    new: list[FileEntry],
-) -> list[HealpixPixel]:
-    """Link every pixel's folder: the parent's where nothing changed, else a new one."""
-    old_in, new_in = _by_pixel(old), _by_pixel(new)
-    standing = parent.pixels(table) if parent else []
-    pixels: list[HealpixPixel] = []
-    for pixel in sorted({*standing, *old_in, *new_in}):
-        at = target / "dataset" / pixel.hats_path
-        before = parent.catalogue(table) / "dataset" / pixel.hats_path if parent else None
-        if before and pixel not in old_in and pixel not in new_in:
-            # The publications' folders are siblings: the same words lead to the same folder.
-            text = str(before.readlink())
-        else:
-            somewhere = layout.pixel_folder(table, pixel, "")
-            links = _changed_links(
-                layout,
-                somewhere,
-                _links(before) if before else {},
-                old_in.get(pixel, []),
-                new_in.get(pixel, []),
-            )
-            if not links:
-                continue
-            lasting = layout.pixel_folder(table, pixel, _digest(links))
-            _make_pixel_folder(lasting, links, target.parent / ".pixel")
-            text = os.path.relpath(lasting, at.parent)
-        disk.make_folder(at.parent)
-        disk.make_link(at, text)
-        pixels.append(pixel)
-    return pixels
-
-
-def _by_pixel(files: list[FileEntry]) -> dict[HealpixPixel, list[FileEntry]]:
-    grouped: dict[HealpixPixel, list[FileEntry]] = {}
-    for entry in files:
-        if entry.pixel is not None:
-            grouped.setdefault(entry.pixel, []).append(entry)
-    return grouped
-
-
-def _digest(links: Mapping[str, str]) -> str:
-    return checksum("\n".join(f"{name} {text}" for name, text in sorted(links.items())).encode())
-
-
-def _make_pixel_folder(folder: Path, links: Mapping[str, str], making: Path) -> None:
-    """The immutable folder that holds exactly `links`, made at `making` if it is not there yet."""
-    if _links(folder) != dict(links):
-        disk.make_folder(making)
-        for name, text in links.items():
-            disk.make_link(making / name, text)
-        disk.make_folder(folder.parent)
-        disk.remove_tree(folder)  # no longer what its name says
-        disk.rename(making, folder)
-    disk.sync_folder(folder)
-
-
-def _links(folder: Path) -> dict[str, str]:
-    """The links in `folder`, as written."""
-    if not folder.is_dir():
-        return {}
-    return {path.name: str(path.readlink()) for path in folder.iterdir() if path.is_symlink()}
-
-
-def _changed_links(
-    layout: Layout,
-    folder: Path,
-    links: Mapping[str, str],
-    old: list[FileEntry],
-    new: list[FileEntry],
-) -> dict[str, str]:
-    """`links`, to be written in `folder`, without the old files and with the new ones."""
-    changed = dict(links)
-    for entry in old:
-        changed.pop(f"{entry.part}.parquet", None)
-    for entry in new:
-        changed[f"{entry.part}.parquet"] = os.path.relpath(layout.root / entry.path, folder)
-    return changed
+def _counted_anew(layout: Layout, groups: Mapping[str, str], table: str) -> Counts:
+    """The same, from all manifests."""
+    entries: list[FileEntry] = []
+    for group, digest in groups.items():
+        files = Manifest.read(layout.manifest(group, digest), digest).files
+        entries += [entry for entry in files if entry.table == table]
+    return sum_cells(entries)
 
 
 def _sync_tree(folder: Path) -> None:

@@ -17,6 +17,7 @@ from store.errors import DamagedArchiveError
 from store.hats import catalogue_pixels
 from store.layout import SPATIAL_TABLES, HealpixPixel, Layout
 from store.manifest import Manifest
+from store.partition import Partition
 from store.settings import read_settings
 
 
@@ -53,10 +54,14 @@ class Snapshot:
         return manifests
 
     @property
+    def partition(self) -> Partition:
+        """How the sky is cut in this state."""
+        return Partition.from_record(self.record["partition"])
+
+    @property
     def partition_order(self) -> int:
-        """HEALPix order that nights are cut by in this state."""
-        order: int = self.record["partition"]["order"]
-        return order
+        """HEALPix order that references and, where no pixel is split, nights are cut by."""
+        return self.partition.order
 
     def rows(self, table: str) -> int:
         """Rows of `table`."""

@@ -22,7 +22,7 @@ from store.hats import read_properties
 from store.hold import hold_current
 from store.layout import SPATIAL_TABLES
 from store.manifest import FileEntry
-from store.point_map import count_cells
+from store.point_map import POINT_MAP, count_cells, read_point_map, sum_cells
 from store.snapshot import Snapshot
 
 REPAIR = "Make the links anew with: nightlake repair ARCHIVE."
@@ -147,6 +147,7 @@ def _check_counts(snapshot: Snapshot, table: Table, entries: list[FileEntry]) ->
     if table.name not in SPATIAL_TABLES:
         return
     try:
+        counts = read_point_map(folder)
         stated = read_properties(folder).get("hats_nrows")
         listed = snapshot.pixels(table.name)
         schema = pq.read_schema(folder / "dataset" / "_common_metadata")
@@ -157,6 +158,9 @@ def _check_counts(snapshot: Snapshot, table: Table, entries: list[FileEntry]) ->
     if stated != str(rows):
         what = f"hats_nrows is {stated}, the manifests have {rows} rows"
         yield Finding("hats_nrows", str(folder), what, REPAIR)
+    if not np.array_equal(counts, sum_cells(entries)):
+        what = f"has {counts.sum()} rows, which are not those of the manifests ({rows})"
+        yield Finding("point_map", str(folder / POINT_MAP), what, REPAIR)
     pixels = sorted({entry.pixel for entry in entries if entry.pixel is not None})
     if listed != pixels:
         what = f"lists {len(listed)} pixels, the manifests have {len(pixels)}"

@@ -1,0 +1,115 @@
+"""The links of a publication: to files, and to folders of links, one a pixel.
+
+A pixel's folder is named by the checksum of its links and is never changed: publications in which
+the pixel is the same share it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from store import disk
+from store.atomic import checksum
+from store.layout import HealpixPixel, Layout
+from store.manifest import FileEntry
+from store.snapshot import Snapshot
+
+
+def link_files(
+    layout: Layout,
+    target: Path,
+    parent: Snapshot | None,
+    old: list[FileEntry],
+    new: list[FileEntry],
+) -> None:
+    """Link a table's files: the parent's, without the old ones and with the new."""
+    links = _links(parent.folder / target.name) if parent else {}
+    for name, text in _changed_links(layout, target, links, old, new).items():
+        disk.make_link(target / name, text)
+
+
+def link_pixels(
+    layout: Layout,
+    table: str,
+    target: Path,
+    parent: Snapshot | None,
+    old: list[FileEntry],
+    new: list[FileEntry],
+) -> list[HealpixPixel]:
+    """Link every pixel's folder: the parent's where nothing changed, else a new one."""
+    old_in, new_in = _by_pixel(old), _by_pixel(new)
+    standing = parent.pixels(table) if parent else []
+    pixels: list[HealpixPixel] = []
+    for pixel in sorted({*standing, *old_in, *new_in}):
+        at = target / "dataset" / pixel.hats_path
+        before = parent.catalogue(table) / "dataset" / pixel.hats_path if parent else None
+        if before and pixel not in old_in and pixel not in new_in:
+            # The publications' folders are siblings: the same words lead to the same folder.
+            text = str(before.readlink())
+        else:
+            somewhere = layout.pixel_folder(table, pixel, "")
+            links = _changed_links(
+                layout,
+                somewhere,
+                _links(before) if before else {},
+                old_in.get(pixel, []),
+                new_in.get(pixel, []),
+            )
+            if not links:
+                continue
+            lasting = layout.pixel_folder(table, pixel, _digest(links))
+            _make_pixel_folder(lasting, links, target.parent / ".pixel")
+            text = os.path.relpath(lasting, at.parent)
+        disk.make_folder(at.parent)
+        disk.make_link(at, text)
+        pixels.append(pixel)
+    return pixels
+
+
+def _by_pixel(files: list[FileEntry]) -> dict[HealpixPixel, list[FileEntry]]:
+    grouped: dict[HealpixPixel, list[FileEntry]] = {}
+    for entry in files:
+        if entry.pixel is not None:
+            grouped.setdefault(entry.pixel, []).append(entry)
+    return grouped
+
+
+def _digest(links: Mapping[str, str]) -> str:
+    return checksum("\n".join(f"{name} {text}" for name, text in sorted(links.items())).encode())
+
+
+def _make_pixel_folder(folder: Path, links: Mapping[str, str], making: Path) -> None:
+    """The immutable folder that holds exactly `links`, made at `making` if it is not there yet."""
+    if _links(folder) != dict(links):
+        disk.make_folder(making)
+        for name, text in links.items():
+            disk.make_link(making / name, text)
+        disk.make_folder(folder.parent)
+        disk.remove_tree(folder)  # no longer what its name says
+        disk.rename(making, folder)
+    disk.sync_folder(folder)
+
+
+def _links(folder: Path) -> dict[str, str]:
+    """The links in `folder`, as written."""
+    if not folder.is_dir():
+        return {}
+    return {path.name: str(path.readlink()) for path in folder.iterdir() if path.is_symlink()}
+
+
+def _changed_links(
+    layout: Layout,
+    folder: Path,
+    links: Mapping[str, str],
+    old: list[FileEntry],
+    new: list[FileEntry],
+) -> dict[str, str]:
+    """`links`, to be written in `folder`, without the old files and with the new ones."""
+    changed = dict(links)
+    for entry in old:
+        changed.pop(f"{entry.part}.parquet", None)
+    for entry in new:
+        changed[f"{entry.part}.parquet"] = os.path.relpath(layout.root / entry.path, folder)
+    return changed
