@@ -62,6 +62,9 @@ class DaskExecutor:
     ) -> None:
         self._client.close()
 
+    def start(self) -> None:
+        """The cluster's workers run already."""
+
     def run(
         self, function: Callable[[Task], Result], tasks: Sequence[Task]
     ) -> Iterator[tuple[int, Result]]:

@@ -16,6 +16,14 @@ from transforms.compile import compile_all
 from transforms.sorting import RadixSorter
 
 
+def prepare_worker() -> None:
+    """Pay for imports and compiled kernels, before there is a task."""
+    import ingest.batch
+    import ingest.merge  # noqa: F401
+
+    compile_ingest()
+
+
 def compile_ingest() -> None:
     """Take two rows through every kernel."""
     compile_all()

@@ -30,6 +30,9 @@ class Tasks(Protocol):
 
     workers: int
 
+    def start(self) -> None:
+        """Tasks are coming: whoever has processes to start begins now."""
+
     def run(
         self, function: Callable[[Task], Result], tasks: Sequence[Task]
     ) -> Iterator[tuple[int, Result]]:
@@ -40,10 +43,17 @@ class Executor:
     """Runs tasks on `workers` processes; 1 runs them here.
 
     Processes, not threads: reading FITS and calling ERFA hold the interpreter's lock.
+
+    Parameters
+    ----------
+    prepare : what a process calls once, before its first task: imports, compiled kernels.
     """
 
-    def __init__(self, workers: int | None = None) -> None:
+    def __init__(
+        self, workers: int | None = None, prepare: Callable[[], None] | None = None
+    ) -> None:
         self.workers = workers or available_cores()
+        self._prepare = prepare
         self._pool: CleanPool | None = None
 
     def __enter__(self) -> Self:
@@ -58,6 +68,16 @@ class Executor:
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
 
+    def start(self) -> None:
+        """Start the processes: they prepare themselves while other things are done here."""
+        if self.workers > 1:
+            self._processes().submit(_nothing)
+
+    def _processes(self) -> CleanPool:
+        if self._pool is None:
+            self._pool = CleanPool(self.workers, self._prepare)
+        return self._pool
+
     def run(
         self, function: Callable[[Task], Result], tasks: Sequence[Task]
     ) -> Iterator[tuple[int, Result]]:
@@ -66,9 +86,8 @@ class Executor:
             for position, task in enumerate(tasks):
                 yield position, function(task)
             return
-        if self._pool is None:
-            self._pool = CleanPool(self.workers)
-        futures = {self._pool.submit(function, task): i for i, task in enumerate(tasks)}
+        pool = self._processes()
+        futures = {pool.submit(function, task): i for i, task in enumerate(tasks)}
         try:
             for future in as_completed(futures):
                 yield futures[future], future.result()
@@ -77,3 +96,7 @@ class Executor:
         finally:
             for future in futures:
                 future.cancel()
+
+
+def _nothing() -> None:
+    """A first task: the pool starts its processes with it."""

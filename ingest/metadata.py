@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ingest.blocks import read_headers, read_text
 from ingest.cards import Header, parse_card_lines
@@ -33,10 +33,12 @@ from ingest.keywords import (
     facts_of_wcs,
     real,
 )
-from ingest.metadata_table import MetadataTable
 from transforms.identifiers import FILTERCODES, is_rfid_of, rcid_unchecked
 from transforms.identifiers import expid as expid_of
 from transforms.identifiers import rfid as rfid_of
+
+if TYPE_CHECKING:
+    from ingest.metadata_table import MetadataTable  # its polars is no work of a worker
 
 SIDECARS = ("_sciimg.hdr", "_sciimg.fits", "_sciimg.fits.fz")
 IDENTITY = ("field", "fid", "ccdid", "qid", "rcid", "expid")

@@ -21,10 +21,11 @@ from typing import Any, Literal
 import polars as pl
 
 from ingest.batch import BatchResult, BatchTask, run_batch
+from ingest.compile import prepare_worker
 from ingest.executor import Executor, Tasks
 from ingest.merge import MergeTask, PixelTask, merge_pixels
 from ingest.metadata_table import MetadataTable
-from ingest.plan import Plan, PlannedImage, make_plan
+from ingest.plan import ROWS_WORTH_A_PROCESS, Plan, PlannedImage, make_plan
 from ingest.records import RECORD
 from ingest.refusals import LookedAt, publish_refusals, refused_rows
 from ingest.report import GroupReport, IngestEstimate, IngestReport, Outcome, Progress, Refusal
@@ -58,8 +59,6 @@ BATCH_ROWS = 1_500_000
 BATCH_IMAGES = 256
 # Tasks a worker gets of small nights, so that all are done at about the same time.
 PORTIONS = 4
-# Below this a second process takes longer to start than it saves.
-ROWS_WORTH_A_PROCESS = 300_000
 # Measured: 60 bytes a detection published.
 PUBLISHED_ROW_BYTES = 60
 
@@ -117,7 +116,7 @@ def ingest(
     started = time.monotonic()
     settings = read_settings(root)
     table = MetadataTable.read(metadata) if metadata else None
-    with Executor(workers) as pool:
+    with Executor(workers, prepare_worker) as pool:
         tasks = executor or pool
         plan = make_plan(
             paths, settings, table=table, night=night, progress=progress, executor=tasks

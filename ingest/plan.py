@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ingest.duplicates import one_of
 from ingest.errors import RefusedInput, refusing
@@ -13,11 +14,13 @@ from ingest.executor import Executor, Tasks
 from ingest.facts import ImageFacts
 from ingest.filenames import find_catalogues
 from ingest.metadata import gather_image_facts
-from ingest.metadata_table import MetadataTable
 from ingest.psfcat import read_header
 from ingest.report import Progress, Refusal
 from store.settings import ArchiveSettings
 from transforms.identifiers import night as night_of
+
+if TYPE_CHECKING:
+    from ingest.metadata_table import MetadataTable  # its polars is no work of a worker
 
 ROW_BYTES = 58  # of a psfcat's table; its headers take 8,640 to 20,160 bytes
 HEADER_BYTES = 11_520
@@ -25,6 +28,8 @@ HEADER_BYTES = 11_520
 # started for fewer. A task looks at a tenth of them.
 HEADERS_WORTH_A_POOL = 2000
 HEADERS_A_TASK = 200
+# Below this a second process takes longer to start than it saves.
+ROWS_WORTH_A_PROCESS = 300_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +112,8 @@ def make_plan(
     NothingToIngestError : there is no catalogue at all.
     """
     found = find_catalogues(paths, "psfcat")
+    if executor is not None and _are_worth_processes(found):
+        executor.start()
     plan = Plan(found)
     images: list[PlannedImage] = []
     for looked_at in _all_looked_at(found, settings, table, executor, progress):
@@ -122,6 +129,16 @@ def make_plan(
         planned_images.sort(key=lambda i: (i.facts.field, i.facts.rcid, i.facts.fid, i.pid))
     plan.nights = dict(sorted(plan.nights.items()))
     return plan
+
+
+def _are_worth_processes(found: Iterable[Path]) -> bool:
+    """Whether the files have so many rows that more than one process will read them."""
+    size = 0
+    for path in found:
+        size += path.stat().st_size if path.exists() else 0
+        if size > ROWS_WORTH_A_PROCESS * ROW_BYTES:
+            return True
+    return False
 
 
 @dataclass(frozen=True, slots=True)

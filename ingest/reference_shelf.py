@@ -126,7 +126,7 @@ class ReferenceShelf:
                 self._colours[channel] = reference_colours(
                     g.ra, g.dec, g.mag, r.ra, r.dec, r.mag,
                     g_clrcoeff=g.image.clrcoeff, r_clrcoeff=r.image.clrcoeff,
-                    radius_arcsec=self._radius_arcsec,
+                    radius_arcsec=self._radius_arcsec, r_grid=r.grid,
                 )  # fmt: skip
             if len(self._colours) > KEPT:
                 self._colours.popitem(last=False)

@@ -20,10 +20,16 @@ class CleanPool(ProcessPoolExecutor):
     Spawned, not forked: a fork copies the locks of Arrow's and polars' threads as they are. A
     spawned process would run the script that started it once more, up to its
     `if __name__ == "__main__"`; a plain script has none. These do not look at it.
+
+    Parameters
+    ----------
+    prepare : what each process calls before its first task.
     """
 
-    def __init__(self, workers: int) -> None:
-        super().__init__(workers, mp_context=get_context("spawn"), initializer=_begin)
+    def __init__(self, workers: int, prepare: Callable[[], None] | None = None) -> None:
+        super().__init__(
+            workers, mp_context=get_context("spawn"), initializer=_begin, initargs=(prepare,)
+        )
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Hand a task to a process; the first one starts them all."""
@@ -31,11 +37,13 @@ class CleanPool(ProcessPoolExecutor):
             return super().submit(fn, *args, **kwargs)
 
 
-def _begin() -> None:
+def _begin(prepare: Callable[[], None] | None) -> None:
     """A worker leaves Ctrl-C to the process that started it, and ends when that does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if prepare is not None:
+        prepare()
 
 
 @contextmanager

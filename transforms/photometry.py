@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from transforms.errors import TransformError
 from transforms.sphere import Floats
+
+if TYPE_CHECKING:
+    from transforms.match import SkyGrid
 
 Flags = NDArray[np.uint16]
 
@@ -81,6 +85,7 @@ def reference_colours(
     g_clrcoeff: float | None,
     r_clrcoeff: float | None,
     radius_arcsec: float = 1.5,
+    r_grid: SkyGrid | None = None,
 ) -> tuple[Floats, Floats]:
     """Colours g − r of the reference sources of one channel, from its catalogues in both filters.
 
@@ -100,6 +105,7 @@ def reference_colours(
     g_clrcoeff, r_clrcoeff : coefficients of g − r in the calibration of the two reference images;
         None or NaN where one is not known: then no colour is.
     radius_arcsec : greatest separation of the two measurements of one source.
+    r_grid : the r sources as a grid, where one is at hand.
 
     Returns
     -------
@@ -109,7 +115,7 @@ def reference_colours(
     """
     from transforms.match import SkyGrid, match_rank
 
-    grid = SkyGrid(r_ra_deg, r_dec_deg, radius_arcsec)
+    grid = r_grid or SkyGrid(r_ra_deg, r_dec_deg, radius_arcsec)
     index, separation = grid.nearest(g_ra_deg, g_dec_deg, radius_arcsec)
     pair = match_rank(index, separation) == 1
     g, r = np.asarray(g_mag, dtype=np.float64), np.asarray(r_mag, dtype=np.float64)
