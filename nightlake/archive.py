@@ -72,6 +72,7 @@ class Archive:
         partition_order: int = _DEFAULTS.partition_order,
         match_radius_arcsec: float = _DEFAULTS.match_radius_arcsec,
         night_offset_hours: float = _DEFAULTS.night_offset_hours,
+        margin_arcsec: float = _DEFAULTS.margin_arcsec,
         site: SiteSettings | None = None,
     ) -> Archive:
         """Create an empty archive; see `store.settings.ArchiveSettings`.
@@ -88,9 +89,23 @@ class Archive:
             partition_order=partition_order,
             match_radius_arcsec=match_radius_arcsec,
             night_offset_hours=night_offset_hours,
+            margin_arcsec=margin_arcsec,
             site=site or SiteSettings(),
         )
         create_archive(Path(path).absolute(), settings)
+        return cls(path)
+
+    @classmethod
+    def migrate(cls, path: PathLike) -> Archive:
+        """Bring an archive of an older format to this one, and open it.
+
+        Raises
+        ------
+        store.errors.ArchiveVersionError : it is of a newer format.
+        """
+        from store.migrate import migrate
+
+        migrate(Path(path).absolute())
         return cls(path)
 
     def __enter__(self) -> Archive:

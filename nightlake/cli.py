@@ -31,6 +31,7 @@ VERBS = {
     "vacuum": "Remove old publications and what only they needed.",
     "verify": "Check every published file.",
     "repair": "Make links and HATS metadata anew.",
+    "migrate": "Bring an archive of an older format to this one.",
     "simulate": "Write simulated nights in the real formats.",
 }
 

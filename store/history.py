@@ -178,9 +178,9 @@ def _available(there: list[Snapshot]) -> str:
         else:
             runs.append([snapshot.number])
     numbers = ", ".join(f"{r[0]} to {r[-1]}" if len(r) > 1 else str(r[0]) for r in runs)
-    first, last = published(there[0]), published(there[-1])
-    span = f"{first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC"
-    return f"There {'are' if len(there) > 1 else 'is'} {numbers} ({span})."
+    times = [f"{published(snapshot):%Y-%m-%d %H:%M}" for snapshot in (there[0], there[-1])]
+    span = " to ".join(dict.fromkeys(times))
+    return f"There {'are' if len(there) > 1 else 'is'} {numbers} ({span} UTC)."
 
 
 def superseded(snapshots: Sequence[Snapshot]) -> list[datetime | None]:

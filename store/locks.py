@@ -54,3 +54,20 @@ def staged(layout: Layout, group: str, *, wait: bool) -> Iterator[None]:
         locked(layout, "files", wait=True, shared=True),
     ):
         yield
+
+
+@contextmanager
+def nobody_stages(layout: Layout) -> Iterator[None]:
+    """Hold all groups at once: every file that no publication leads to is a leftover.
+
+    Raises
+    ------
+    ArchiveBusyError : somebody stages.
+    UnwritableArchiveError : the lock's file cannot be made.
+    """
+    with ExitStack() as held:
+        try:
+            held.enter_context(locked(layout, "files", wait=False))
+        except ArchiveBusyError as error:
+            raise ArchiveBusyError(layout.root, "files that are not published yet") from error
+        yield

@@ -84,25 +84,31 @@ class Manifest:
     @classmethod
     def read(cls, path: Path, expected_checksum: str) -> Manifest:
         """The manifest at `path`, refused if it is not what was published."""
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise DamagedArchiveError(
-                f"manifest cannot be read ({error.strerror})",
-                where=path,
-                hint="Restore the archive from a backup.",
-            ) from error
-        if checksum(data) != expected_checksum:
-            raise DamagedArchiveError(
-                "manifest is not what was published (checksum differs)",
-                where=path,
-                hint="Restore the archive from a backup.",
-            )
-        raw = json.loads(data)
+        raw = read_raw_manifest(path, expected_checksum)
         return cls(raw["group"], tuple(_entry(entry) for entry in raw["files"]))
 
 
 _MEMBERS = [member.name for member in fields(FileEntry)]
+
+
+def read_raw_manifest(path: Path, expected_checksum: str) -> dict[str, Any]:
+    """The manifest at `path`, of whatever format, refused if it is not what was published."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DamagedArchiveError(
+            f"manifest cannot be read ({error.strerror})",
+            where=path,
+            hint="Restore the archive from a backup.",
+        ) from error
+    if checksum(data) != expected_checksum:
+        raise DamagedArchiveError(
+            "manifest is not what was published (checksum differs)",
+            where=path,
+            hint="Restore the archive from a backup.",
+        )
+    raw: dict[str, Any] = json.loads(data)
+    return raw
 
 
 def _entry(raw: dict[str, Any]) -> FileEntry:

@@ -95,7 +95,6 @@ def republish(root: Path) -> Snapshot:
     settings = read_settings(root)
     with locked(layout, "commit", wait=True), disk.writing(root):
         standing = open_snapshot(root)
-        _clear(layout, standing.number)
         manifests = [standing.manifest(group) for group in standing.groups]
         return publish_anew(layout, settings, standing, manifests, "repair")
 
@@ -111,6 +110,7 @@ def publish_anew(
 
     For who holds the lock `commit`.
     """
+    _clear(layout, standing.number)
     groups = {manifest.group: write_manifest(layout, manifest) for manifest in manifests}
     change = _Change(reason, standing.partition, groups, [], manifests)
     snapshot = _make_current(layout, settings, change, standing.number + 1, None)

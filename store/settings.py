@@ -44,13 +44,15 @@ class ArchiveSettings:
     `partition_order` is the HEALPix order that new nights are cut by; `night_offset_hours` is
     added to obsmjd before its UTC date is taken as the night (0 at Palomar, whose nights lie
     within one UTC date); `match_radius_arcsec` is the largest separation of a detection from
-    its reference source.
+    its reference source; rows within `margin_arcsec` of another pixel are kept beside that pixel
+    too (0: none are), for crossmatches in LSDB of that radius or less.
     """
 
     name: str = "nightlake"
     partition_order: int = DEFAULT_PARTITION_ORDER
     match_radius_arcsec: float = 1.5
     night_offset_hours: float = 0.0
+    margin_arcsec: float = 5.0
     site: SiteSettings = field(default_factory=SiteSettings)
     format: int = FORMAT_VERSION
 
@@ -59,25 +61,42 @@ class ArchiveSettings:
             raise ValueError(f"partition order must be 0 to {MAX_PARTITION_ORDER}")
         if not 0 < self.match_radius_arcsec <= 60:
             raise ValueError("match radius must be above 0 and at most 60 arcsec")
+        if not 0 <= self.margin_arcsec <= 60:
+            raise ValueError("margin must be at least 0 and at most 60 arcsec")
         if not -24 < self.night_offset_hours < 24:
             raise ValueError("night offset must be between -24 and 24 hours")
 
 
 def read_settings(root: Path) -> ArchiveSettings:
     """The settings of the archive at `root`."""
-    path = Layout(root).settings
+    raw = read_raw_settings(root)
+    if raw["format"] != FORMAT_VERSION:
+        raise ArchiveVersionError(root, raw["format"], FORMAT_VERSION)
+    return parse_settings(root, raw)
+
+
+def read_raw_settings(root: Path) -> dict[str, Any]:
+    """The settings of an archive of whatever format, as they are written; `format` is one."""
     try:
-        raw: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        version = raw["format"]
-        if version != FORMAT_VERSION:
-            raise ArchiveVersionError(root, version, FORMAT_VERSION)
-        return ArchiveSettings(**{**raw, "site": SiteSettings(**raw["site"])})
+        raw: dict[str, Any] = json.loads(Layout(root).settings.read_text(encoding="utf-8"))
+        return {**raw, "format": raw["format"]}
     except (FileNotFoundError, NotADirectoryError) as error:
         raise NotAnArchiveError(root) from error
-    except (KeyError, TypeError, json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise DamagedArchiveError(
-            "archive.json cannot be understood", where=root, hint="Restore it from a backup."
-        ) from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise _not_understood(root) from error
+
+
+def parse_settings(root: Path, raw: dict[str, Any]) -> ArchiveSettings:
+    """What `raw` says, in this Nightlake's format."""
+    try:
+        return ArchiveSettings(**{**raw, "site": SiteSettings(**raw["site"])})
+    except (KeyError, TypeError) as error:
+        raise _not_understood(root) from error
+
+
+def _not_understood(root: Path) -> DamagedArchiveError:
+    what = "archive.json cannot be understood"
+    return DamagedArchiveError(what, where=root, hint="Restore it from a backup.")
 
 
 def create_folders(root: Path) -> Layout:
@@ -117,11 +136,16 @@ def _clear(root: Path, marker: Path) -> None:
             disk.remove(entry)
 
 
-def finish_creation(layout: Layout, settings: ArchiveSettings) -> None:
-    """Write archive.json, last of all: from now on the folder is an archive."""
+def write_settings(layout: Layout, settings: ArchiveSettings) -> None:
+    """Write archive.json, so that it lasts."""
     text = json.dumps(asdict(settings), indent=2) + "\n"
     write_whole(layout.settings, text.encode())
     disk.sync_folder(layout.root)
+
+
+def finish_creation(layout: Layout, settings: ArchiveSettings) -> None:
+    """Write archive.json, last of all: from now on the folder is an archive."""
+    write_settings(layout, settings)
     with suppress(OSError):  # it is an archive already, and the mark says nothing any more
         disk.remove(layout.root / _UNFINISHED)
         disk.sync_folder(layout.root)

@@ -102,13 +102,17 @@ class Snapshot:
 def open_snapshot(root: Path) -> Snapshot:
     """What is published now in the archive at `root`."""
     read_settings(root)
-    layout = Layout(root)
+    return current_snapshot(Layout(root))
+
+
+def current_snapshot(layout: Layout) -> Snapshot:
+    """The same, of an archive of whatever format."""
     try:
         number = int(layout.current.readlink().name)
     except (OSError, ValueError) as error:
         raise DamagedArchiveError(
             "link `current` to the publication is missing",
-            where=root,
+            where=layout.root,
             hint="Restore the archive from a backup.",
         ) from error
     return Snapshot(layout, number)

@@ -20,27 +20,23 @@ vacuum takes it.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from store import disk, scratch
-from store.atomic import checksum
-from store.errors import ArchiveBusyError, DamagedArchiveError
 from store.history import publications, superseded
 from store.hold import unheld
 from store.layout import Layout
-from store.locks import locked
+from store.locks import locked, nobody_stages
+from store.manifest import read_raw_manifest
 from store.settings import read_settings
 from store.snapshot import Snapshot
 
 KEPT_PUBLICATIONS = 1
 KEPT_DAYS = 7.0
-_MEND = "Restore it from a backup, or remove what needs it with --keep 1 --older-than 0."
 
 
 @dataclass(slots=True)
@@ -87,7 +83,7 @@ def vacuum(
     read_settings(root)
     # Resolved, so that where links lead and what folders list are spelled alike.
     layout = Layout(root.resolve())
-    with _nobody_stages(layout), locked(layout, "commit", wait=True), disk.writing(root):
+    with nobody_stages(layout), locked(layout, "commit", wait=True), disk.writing(root):
         # That what is current is current lasts, before what was current goes.
         disk.sync_folder(root)
         there = publications(layout.root)
@@ -118,17 +114,6 @@ def vacuum(
     return report
 
 
-@contextmanager
-def _nobody_stages(layout: Layout) -> Iterator[None]:
-    """Hold the lock `files` exclusively."""
-    with ExitStack() as held:
-        try:
-            held.enter_context(locked(layout, "files", wait=False))
-        except ArchiveBusyError as error:
-            raise ArchiveBusyError(layout.root, "files that are not published yet") from error
-        yield
-
-
 def _old(there: Sequence[Snapshot], keep: int, limit: datetime) -> list[Snapshot]:
     """The publications that are neither among the newest nor were current since `limit`."""
     until = superseded(there)
@@ -153,30 +138,14 @@ def _needs(snapshot: Snapshot) -> Iterator[str]:
     for group, digest in snapshot.groups.items():
         path = layout.manifest(group, digest)
         yield str(path)
-        yield from (str(layout.root / file) for file in _files(path, digest))
+        # Of whatever format: publications of before a migration may stay too.
+        for entry in read_raw_manifest(path, digest)["files"]:
+            yield str(layout.root / entry["path"])
     for folder, below, files in os.walk(snapshot.folder):
         for name in (*below, *files):
             path = Path(folder, name)
             if path.is_symlink():
                 yield os.path.normpath(path.parent / path.readlink())
-
-
-def _files(path: Path, digest: str) -> list[str]:
-    """The files that a manifest names, of whatever format it is.
-
-    Raises
-    ------
-    DamagedArchiveError : it is not what was published.
-    """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        what = f"manifest cannot be read ({error.strerror}), so that nothing can be removed"
-        raise DamagedArchiveError(what, where=path, hint=_MEND) from error
-    if checksum(data) != digest:
-        what = "manifest is not what was published, so that nothing can be removed"
-        raise DamagedArchiveError(what, where=path, hint=_MEND)
-    return [entry["path"] for entry in json.loads(data)["files"]]
 
 
 def _unneeded(layout: Layout, needed: Collection[str]) -> Iterator[tuple[str, Path]]:

@@ -155,7 +155,7 @@ def test_where_a_manifest_does_not_say_what_is_needed_nothing_goes(root, damage)
     ((group, digest),) = snapshot.groups.items()
     damage(snapshot.layout.manifest(group, digest))
     before = content(root)
-    with pytest.raises(DamagedArchiveError, match="so that nothing can be removed"):
+    with pytest.raises(DamagedArchiveError, match="manifest"):
         vacuum(root, older_than_days=0)
     assert content(root) == before
 
