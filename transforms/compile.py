@@ -10,7 +10,7 @@ import numpy as np
 from transforms.airmass import APPARENT_SIZE
 from transforms.hjd import evaluate, fit_light_travel_time, light_travel_time
 from transforms.image import heliocentric_and_airmass, secz
-from transforms.match import SkyGrid, match_rank, zones
+from transforms.match import SkyGrid, match_rank
 
 
 def compile_all() -> None:
@@ -26,7 +26,6 @@ def compile_all() -> None:
     index, separation = SkyGrid(ra, dec).nearest(ra, dec, 1.5)
     match_rank(index, separation)
     SkyGrid(ra, dec).within(ra, dec, 1.5)
-    zones(ra, dec)
 
 
 if __name__ == "__main__":

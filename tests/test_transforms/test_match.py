@@ -270,6 +270,50 @@ def test_no_pairs_of_nothing():
             assert (row.dtype, index.dtype) == (np.int64, np.int32)
 
 
+def test_directions_are_the_same_however_often_their_angles_go_round():
+    ref = around((0.0, 89.9), 200, 0.3, seed=33)
+    points = jittered(*ref, 0.3, seed=34)
+    expected, _ = SkyGrid(*ref).nearest(*points)
+    assert (expected >= 0).mean() > 0.9
+    turned = (points[0] - 720.0, points[1]), (points[0] + 3.6e8, points[1])
+    over = (points[0] + 180.0, 180.0 - points[1]), (points[0], points[1] - 360.0)
+    for ra, dec in (*turned, *over):
+        for grid, found in (((ref), (ra, dec)), ((ra, dec), ref)):
+            index, _ = SkyGrid(*grid).nearest(*found, 1.5)
+            same = nearest_brute_force(*grid, *found, 1.5)[0]
+            # Large angles have fewer digits: what is at the radius may be on either side of it.
+            assert (index == same).mean() > 0.99
+    ra, dec = np.array([3.6e8 + 1e-7, 1e9 - 1.0]), np.array([10.0, -10.0])
+    index, separation = SkyGrid(np.fmod(ra, 360.0), dec).nearest(ra, dec, 0.01)
+    assert index.tolist() == [0, 1]
+    assert separation.max() < 1e-6
+
+
+def test_fields_far_apart_are_matched_each_as_it_is():
+    fields = [around(place, 3000, 0.3, seed) for seed, place in enumerate(PLACES.values(), 40)]
+    ref = tuple(np.concatenate(column) for column in zip(*fields, strict=True))
+    points = jittered(*ref, 0.3, seed=35)
+    index, _ = SkyGrid(*ref).nearest(*points, 1.5)
+    chord, tree = cKDTree(vectors(*ref)).query(vectors(*points))
+    angle = np.degrees(2 * np.arcsin(chord / 2)) / ARCSEC
+    np.testing.assert_array_equal(index, np.where(angle <= 1.5, tree, -1))
+
+
+@pytest.mark.parametrize("dec", [0.0, 60.0, 89.9, 90.0, -89.9999])
+@pytest.mark.parametrize("radius", [5.0, 3600.0, 36000.0])
+def test_no_pair_is_found_twice_where_right_ascension_begins(dec, radius):
+    rng = np.random.default_rng(36)
+    for n in (1, 2, 30):
+        ra = rng.uniform(-3 * ARCSEC, 3 * ARCSEC, n) % 360
+        ref = ra, np.clip(dec + rng.uniform(-3 * ARCSEC, 3 * ARCSEC, n), -90, 90)
+        points = np.array([0.0, 359.9999, 1e-5, 180.0]), np.full(4, dec)
+        row, index, _ = SkyGrid(*ref).within(*points, radius)
+        expected_row, expected_index, _ = pairs_brute_force(*ref, *points, radius)
+        # As a set: at the pole all distances are equal but for rounding.
+        expected = sorted(zip(expected_row, expected_index, strict=True))
+        assert sorted(zip(row, index, strict=True)) == expected
+
+
 @given(place=st.sampled_from(sorted(PLACES.values())), seed=st.integers(0, 999))
 @settings(max_examples=30, deadline=None)
 def test_the_first_of_all_pairs_is_the_nearest(place, seed):
