@@ -69,5 +69,6 @@ def nobody_stages(layout: Layout) -> Iterator[None]:
         try:
             held.enter_context(locked(layout, "files", wait=False))
         except ArchiveBusyError as error:
-            raise ArchiveBusyError(layout.root, "files that are not published yet") from error
+            what = "files that are not published yet, or copying the archive"
+            raise ArchiveBusyError(layout.root, what) from error
         yield
