@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -65,8 +66,8 @@ def merge_pixels(task: MergeTask) -> list[FileEntry]:
     return [file.result() for file in files]
 
 
-class _Tools:
-    """What a worker keeps from pixel to pixel: the buffers of a merge."""
+class _Tools(threading.local):
+    """What a worker keeps from pixel to pixel, each thread its own: the buffers of a merge."""
 
     def __init__(self) -> None:
         self._reader = RunReader()

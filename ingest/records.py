@@ -7,6 +7,7 @@ whole is kept once, beside the records.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -65,8 +66,8 @@ def _record_type() -> np.dtype[Any]:
 RECORD = _record_type()
 
 
-class ImageSorter:
-    """Turns the columns of one image after another into sorted records, in one buffer."""
+class ImageSorter(threading.local):
+    """Turns the columns of one image after another into sorted records, in a buffer a thread."""
 
     def __init__(self) -> None:
         self._records = np.empty(0, dtype=RECORD)

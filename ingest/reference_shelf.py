@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 from functools import cached_property
@@ -78,8 +79,8 @@ class Reference:
         return SkyGrid(self.ra, self.dec, radius_arcsec=self.radius_arcsec)
 
 
-class ReferenceShelf:
-    """The reference catalogues of one snapshot; the last used are kept in memory."""
+class ReferenceShelf(threading.local):
+    """The reference catalogues of one snapshot; each thread keeps those it used last in memory."""
 
     def __init__(self, snapshot: Snapshot, radius_arcsec: float) -> None:
         self._snapshot = snapshot
