@@ -66,6 +66,11 @@ class Layout:
         return self.root / "archive.json"
 
     @property
+    def init_mark(self) -> Path:
+        """Says that `init` was begun and not finished: it is gone afterwards."""
+        return self.root / ".nightlake-init"
+
+    @property
     def current(self) -> Path:
         """The link to what is published."""
         return self.root / "current"

@@ -204,6 +204,8 @@ def _clear(layout: Layout, current: int) -> None:
     kinds = [folder for folder in layout.manifests.iterdir() if folder.is_dir()]
     for folder in (layout.root, layout.publications, layout.manifests, *kinds):
         sweep(folder)
+    # Else an `init` after the loss of archive.json would take all the rest away.
+    disk.remove(layout.init_mark)
     for folder in layout.publications.iterdir():
         if folder.name.isdigit() and int(folder.name) > current:
             disk.remove_tree(folder)  # never current

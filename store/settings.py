@@ -19,7 +19,6 @@ from store.errors import (
 from store.layout import DEFAULT_PARTITION_ORDER, FORMAT_VERSION, Layout
 
 MAX_PARTITION_ORDER = 12
-_UNFINISHED = ".nightlake-init"
 _FOLDERS = ("publications", "manifests", "pixels", "data", "staging", "scratch", "locks")
 
 
@@ -110,7 +109,7 @@ def create_folders(root: Path) -> Layout:
     UnwritableArchiveError : it cannot be made.
     """
     layout = Layout(root)
-    marker = root / _UNFINISHED
+    marker = layout.init_mark
     if layout.settings.exists():
         raise ArchiveExistsError(root)
     with disk.writing(root):
@@ -147,5 +146,5 @@ def finish_creation(layout: Layout, settings: ArchiveSettings) -> None:
     """Write archive.json, last of all: from now on the folder is an archive."""
     write_settings(layout, settings)
     with suppress(OSError):  # it is an archive already, and the mark says nothing any more
-        disk.remove(layout.root / _UNFINISHED)
+        disk.remove(layout.init_mark)
         disk.sync_folder(layout.root)
