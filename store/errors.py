@@ -8,6 +8,8 @@ NightlakeError                      base of every error a user may see
 │   ├── UnwritableArchiveError      the folder cannot be written
 │   ├── UnsettledPublicationError   published, but the disk does not say that it lasts
 │   ├── ArchiveBusyError            another process ingests the same night
+│   ├── ChangedMeanwhileError       another process published what this one started from
+│   │   └── PartitionChangedError   … and cut the sky in other pixels
 │   ├── UnknownNightError           nights that are not in the archive
 │   ├── UnknownPublicationError     a publication that is not there, or no longer
 │   └── DamagedArchiveError         a published file is missing or altered
@@ -144,6 +146,25 @@ class ArchiveBusyError(StoreError, BlockingIOError):
             where=path,
             hint="Wait for it to end and run the command again.",
         )
+
+
+class ChangedMeanwhileError(StoreError, BlockingIOError):
+    """Another process has published a change of what this one started from."""
+
+    code = "changed_meanwhile"
+
+    def __init__(self, path: Path, what: str) -> None:
+        super().__init__(
+            f"{what} meanwhile, by another process",
+            where=path,
+            hint="Run the command again: nothing was published.",
+        )
+
+
+class PartitionChangedError(ChangedMeanwhileError):
+    """Another process has cut the sky in other pixels: these files would lie in none."""
+
+    code = "partition_changed"
 
 
 class UnknownNightError(StoreError, LookupError):

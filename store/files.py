@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
+from datetime import date
 from io import BufferedWriter
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +21,7 @@ from store.columns import Table
 from store.errors import DamagedArchiveError
 from store.layout import HealpixPixel, Layout
 from store.manifest import FileEntry
+from store.periods import Period
 from store.point_map import Counts, count_cells
 
 if TYPE_CHECKING:
@@ -53,19 +56,26 @@ def write_table(
 class TableWriter:
     """One immutable file of `table`, written row group by row group; only one is in memory.
 
-    The file has no name until it is finished, and none at all if it is left before that.
+    The file has no name until it is finished, and none at all if it is left before that. It is made
+    in the folder `making`, for who does not hold the lock of the group that it belongs to.
     """
 
     def __init__(
-        self, layout: Layout, table: Table, part: str, pixel: HealpixPixel | None = None
+        self,
+        layout: Layout,
+        table: Table,
+        part: str,
+        pixel: HealpixPixel | None = None,
+        making: Path | None = None,
     ) -> None:
         self.rows = 0
+        self._nights: set[date] | None = set() if Period.named(part) else None
         self._cells = None if pixel is None else count_cells(np.empty(0, np.int64), pixel)
         self._layout, self._table, self._part, self._pixel = layout, table, part, pixel
         folder = _path(layout, table, part, pixel, "").parent
         disk.make_folder(folder)
         number = "" if pixel is None else f"-{pixel.order}-{pixel.npix}"
-        self._partial = partial_of(folder / f"{part}{number}")
+        self._partial = partial_of((making or folder) / f"{part}{number}")
         self._file = _DigestedFile(self._partial)
         # A page has several small parts: they reach the file in few large ones.
         self._buffer = BufferedWriter(self._file, BUFFER_BYTES)
@@ -91,6 +101,8 @@ class TableWriter:
         """Append rows, in the table's schema, as one row group."""
         self._writer.write_table(rows, row_group_size=max(1, rows.num_rows))
         self.rows += rows.num_rows
+        if self._nights is not None:
+            self._nights.update(rows["night"].unique().to_pylist())
         if self._pixel is not None and self._cells is not None:
             self._cells += count_cells(_index(rows), self._pixel)
 
@@ -107,6 +119,9 @@ class TableWriter:
             self._layout, self._table, self._part, self._pixel, self.rows, size, digest,
             self._cells,
         )  # fmt: skip
+        if self._nights is not None:
+            nights = tuple(f"{night:%Y%m%d}" for night in sorted(self._nights))
+            entry = replace(entry, nights=nights)
 
         def settle() -> FileEntry:
             path = self._layout.root / entry.path

@@ -1,7 +1,8 @@
 """Manifests: which files make up one group, with rows and checksums.
 
-A group is what is published as one: a night (`nights/20240110`), the references of a field
-(`references/000633`), the refusals (`refusals`).
+A group is what is published as one: a night (`nights/20240110`), the detections of nights that
+were compacted (`periods/20240110-20240209`), the references of a field (`references/000633`), the
+refusals (`refusals`).
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ class FileEntry:
 
     `part` names the file within its table and pixel: the night, or the reference channel.
     `order`, `npix` and `cells` are None for tables that are not cut by pixel; `cells` are the rows
-    in each cell of the point map inside the pixel (`store.point_map.count_cells`).
+    in each cell of the point map inside the pixel (`store.point_map.count_cells`). `nights` are
+    those that a period's file holds rows of, as 20240110; None for files of one part.
     """
 
     table: str
@@ -48,6 +50,7 @@ class FileEntry:
     order: int | None = None
     npix: int | None = None
     cells: tuple[int, ...] | None = None
+    nights: tuple[str, ...] | None = None
 
     @property
     def pixel(self) -> HealpixPixel | None:
@@ -112,8 +115,9 @@ def read_raw_manifest(path: Path, expected_checksum: str) -> dict[str, Any]:
 
 
 def _entry(raw: dict[str, Any]) -> FileEntry:
-    cells = raw["cells"]
-    return FileEntry(**{**raw, "cells": None if cells is None else tuple(cells)})
+    # JSON has no tuples.
+    members: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()}
+    return FileEntry(**members)
 
 
 def write_manifest(layout: Layout, manifest: Manifest) -> str:

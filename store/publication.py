@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +18,11 @@ from pathlib import Path
 from store import disk
 from store.atomic import replace_link, sweep
 from store.contract import TABLES
-from store.errors import UnsettledPublicationError
+from store.errors import (
+    ChangedMeanwhileError,
+    PartitionChangedError,
+    UnsettledPublicationError,
+)
 from store.hats import write_catalogue_metadata
 from store.layout import SPATIAL_TABLES, Layout
 from store.links import link_files, link_pixels
@@ -44,7 +48,14 @@ def create_archive(root: Path, settings: ArchiveSettings) -> Snapshot:
     return snapshot
 
 
-def publish(root: Path, changed: Mapping[str, Manifest], reason: str) -> Snapshot:
+def publish(
+    root: Path,
+    changed: Mapping[str, Manifest],
+    reason: str,
+    *,
+    seen: Snapshot | None = None,
+    partition: Partition | None = None,
+) -> Snapshot:
     """Publish new manifests of some groups; the others stay as they are.
 
     A manifest without files takes its group out. If nothing differs from what is current, no
@@ -54,9 +65,14 @@ def publish(root: Path, changed: Mapping[str, Manifest], reason: str) -> Snapsho
     ----------
     changed : the new manifest of each changed group.
     reason : why, for the archive's history; one line.
+    seen : what the manifests were made from. Whoever holds the locks of all groups that they
+        change, and cuts nothing by pixel, need not say.
+    partition : how the sky is cut from now on, if that changes too.
 
     Raises
     ------
+    PartitionChangedError : the sky is cut in other pixels than it was when `seen` was current.
+    ChangedMeanwhileError : a group of `changed` is no longer what it was then.
     UnwritableArchiveError : the archive cannot be written; it is left as it was.
     UnsettledPublicationError : it is published, but may not outlive a loss of power.
     """
@@ -65,6 +81,8 @@ def publish(root: Path, changed: Mapping[str, Manifest], reason: str) -> Snapsho
     with locked(layout, "commit", wait=True), disk.writing(root):
         parent = open_snapshot(root)
         _clear(layout, parent.number)
+        if seen is not None:
+            _refuse_changed(seen, parent, changed)
         before = [parent.manifest(group) for group in changed]
         groups = dict(parent.groups)
         for group, manifest in changed.items():
@@ -72,13 +90,24 @@ def publish(root: Path, changed: Mapping[str, Manifest], reason: str) -> Snapsho
                 groups[group] = write_manifest(layout, manifest)
             else:
                 groups.pop(group, None)
-        if groups == parent.groups:
+        pixels = partition or parent.partition
+        if groups == parent.groups and pixels == parent.partition:
             snapshot = parent  # whoever made it may have been killed before it was settled
         else:
-            change = _Change(reason, parent.partition, groups, before, list(changed.values()))
+            change = _Change(reason, pixels, groups, before, list(changed.values()))
             snapshot = _make_current(layout, settings, change, parent.number + 1, parent)
         _settle(snapshot)
         return snapshot
+
+
+def _refuse_changed(seen: Snapshot, now: Snapshot, groups: Iterable[str]) -> None:
+    """Refuse what was made from another state of some groups, or for other pixels."""
+    root = now.layout.root
+    if seen.partition.version != now.partition.version:
+        raise PartitionChangedError(root, "the sky was cut in other pixels")
+    changed = [group for group in groups if seen.groups.get(group) != now.groups.get(group)]
+    if changed:
+        raise ChangedMeanwhileError(root, f"{', '.join(changed)} changed")
 
 
 def republish(root: Path) -> Snapshot:
