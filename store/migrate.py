@@ -1,7 +1,7 @@
 """Migration: an archive of an older format becomes one of this.
 
     1 → 2   manifests say in which cells of the sky a file's rows lie; files get the columns that
-            have come since, null; no margins are kept of what is there
+            have come since, null; the setting `margin_arcsec` is 0: there are no margins
 
 The archive is published anew in the new format, and that says so in `archive.json` last of all.
 Killed in between, it is of the old format, or it says that it is while the new publication is
@@ -72,8 +72,9 @@ def _is_migrated(root: Path) -> bool:
 
 
 def _settings(root: Path) -> ArchiveSettings:
-    """Its settings; those that have come since are what they were without a name."""
-    return parse_settings(root, read_raw_settings(root) | {"format": FORMAT_VERSION})
+    """Its settings; a catalogue of margins that lacks what is published would be wrong: none."""
+    raw = read_raw_settings(root)
+    return parse_settings(root, {**raw, "margin_arcsec": 0.0, "format": FORMAT_VERSION})
 
 
 def _manifest(layout: Layout, group: str, digest: str) -> Manifest:
