@@ -96,7 +96,7 @@ spelling: $(VENV)/check.stamp
 
 RESULTS := benchmarks/results
 bench: $(VENV)/bench.stamp  ## Run the benchmarks at their small sizes; refresh docs/performance.md
-	for subject in hjd secz fits match ingest; do \
+	for subject in hjd secz fits match ingest stages; do \
 	  $(BIN)/python -m benchmarks.$$subject --json $(RESULTS)/$$subject.json || exit 1; done
 	$(BIN)/python -m benchmarks.page
 

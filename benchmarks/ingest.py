@@ -19,26 +19,26 @@ from pathlib import Path
 from benchmarks.harness import Ratio, Result, options, tell
 from benchmarks.ingest_peers import TunedWrite, hats_import_seconds, paper_seconds
 from benchmarks.night import Night, Run, ingest_night, published_files, simulate_night
+from ingest.executor import available_cores
 
-WORKERS = 2
 ROWS_AN_IMAGE = 20_000
 # Small and dense catalogues: rows an image, goal in million rows/s, their part of the rows.
-OTHERS = ((2_000, 0.4, 1 / 8), (100_000, 1.5, 1 / 2))
+OTHERS = ((2_000, 0.4, 1 / 12), (100_000, 1.5, 1 / 2))
 PAPER_IMAGES = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> Result:
     """Run it; rows are those of the night of 20,000-row quadrants."""
-    parser = options(__doc__, 8_000_000)
+    parser = options(__doc__, 12_000_000)
     parser.set_defaults(rounds=3)
-    parser.add_argument("--workers", type=int, default=WORKERS, help="processes of each")
+    parser.add_argument("--workers", type=int, help="processes of each; one a core")
     chosen = parser.parse_args(arguments)
     result = run(chosen.rows, chosen.rounds, chosen.workers)
     tell(result, chosen.json)
     return result
 
 
-def run(rows: int, rounds: int, workers: int) -> Result:
+def run(rows: int, rounds: int, workers: int | None) -> Result:
     """Product and peers by turns; the answers of the last run are compared with the paper's."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -51,13 +51,14 @@ def run(rows: int, rounds: int, workers: int) -> Result:
     return result
 
 
-def _against_peers(folder: Path, rows: int, rounds: int, workers: int) -> Result:
+def _against_peers(folder: Path, rows: int, rounds: int, chosen: int | None) -> Result:
+    workers = chosen or available_cores()
     night = simulate_night(folder, rows, ROWS_AN_IMAGE)
     result = Result("ingest", night.rows)
     runs: list[Run] = []
     tuned: list[tuple[float, float]] = []
     for _ in range(rounds):
-        runs.append(ingest_night(night, workers))
+        runs.append(ingest_night(night, chosen))
         with TunedWrite(published_files(runs[-1].archive), workers) as peer:
             rounds_of_it = [peer.seconds_a_row() for _ in range(3)]
         wall, cpu = (statistics.median(one) for one in zip(*rounds_of_it, strict=True))

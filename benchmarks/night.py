@@ -23,6 +23,7 @@ from store.snapshot import open_snapshot
 
 NIGHT = date(2024, 1, 10)
 FIELD, FILTERS, CHANNELS = 655, (1, 2), 64
+VISITS = 4  # of a field in a night and filter, at least: each reference serves so many images
 ROWS_OF_A_SOURCE = 0.35  # of the simulator's sources, how many rows an image has
 
 
@@ -49,7 +50,7 @@ class Run:
 def simulate_night(folder: Path, rows: int, rows_an_image: int) -> Night:
     """About `rows` rows in images of about `rows_an_image`, of one field in two filters."""
     images = max(1, round(rows / rows_an_image))
-    channels = min(CHANNELS, max(1, images // len(FILTERS)))
+    channels = min(CHANNELS, max(1, images // (VISITS * len(FILTERS))))
     exposures = max(1, math.ceil(images / (channels * len(FILTERS))))
     plan = SurveyPlan(
         nights=(NIGHT,), fields=(FIELD,), filters=FILTERS, channels=tuple(range(channels)),
@@ -63,8 +64,11 @@ def simulate_night(folder: Path, rows: int, rows_an_image: int) -> Night:
     return Night(raw, archive, summary.n_rows, channels * exposures * len(FILTERS))
 
 
-def ingest_night(night: Night, workers: int) -> Run:
-    """Ingest into a copy of the archive; the copy stays, to be looked at."""
+def ingest_night(night: Night, workers: int | None) -> Run:
+    """Ingest into a copy of the archive; the copy stays, to be looked at.
+
+    `workers` is None for as many as `ingest` itself thinks right for the cores and the rows.
+    """
     archive = night.archive.with_name("ingested")
     shutil.rmtree(archive, ignore_errors=True)
     shutil.copytree(night.archive, archive, symlinks=True)
@@ -80,7 +84,7 @@ def ingest_night(night: Night, workers: int) -> Run:
     return Run(seconds, cpu_seconds, memory.peak_mb, archive)
 
 
-def _ingest(archive: Path, raw: Path, workers: int, answer: Connection) -> None:
+def _ingest(archive: Path, raw: Path, workers: int | None, answer: Connection) -> None:
     before = _cpu_seconds()
     report = ingest(archive, [raw], workers=workers)
     assert not report.refusals

@@ -17,6 +17,8 @@ PAGE = REPO / "docs" / "performance.md"
 PLOT = REPO / "docs" / "images" / "scaling.png"
 START, END = "<!-- results: made by python -m benchmarks.page -->", "<!-- end of results -->"
 
+STAGES = "stages"
+
 Document = dict[str, Any]
 
 
@@ -53,9 +55,12 @@ def tables(documents: list[Document]) -> str:
                 f"| {document['subject']} | {document['rows']:,} | {name} | {ratio['value']:.3g} "
                 f"| {sign} {ratio['goal']:g} | {met} |"
             )
+    lines += _stages([d for d in documents if d["subject"] == STAGES])
     lines += ["", "### Figures of that machine", "", "| subject | rows | figure | value |"]
     lines.append("|---|---|---|---|")
     for document in documents:
+        if document["subject"] == STAGES:
+            continue
         for name, value in document["figures"].items():
             lines.append(
                 f"| {document['subject']} | {document['rows']:,} | {name} | {value:,.4g} |"
@@ -69,6 +74,23 @@ def tables(documents: list[Document]) -> str:
             f"| {document['machine']} | {document['peak_memory_mb']:,.0f} | {missing} |"
         )
     return "\n".join(lines) + "\n"
+
+
+def _stages(documents: list[Document]) -> list[str]:
+    """Where the time of an ingest goes, the largest part first, then the limits."""
+    lines = []
+    for document in documents:
+        figures = document["figures"]
+        whole = figures["all stages, ns a row"]
+        stages = {name: value for name, value in figures.items() if "limit" not in name}
+        limits = {name: value for name, value in figures.items() if name not in stages}
+        lines += ["", f"### Where the time goes: one process, {document['rows']:,} rows", ""]
+        lines += ["| stage | value | of all |", "|---|---|---|"]
+        for name, value in sorted(stages.items(), key=lambda one: -one[1]):
+            part = f"{value / whole:.0%}" if "ns a row" in name else ""
+            lines.append(f"| {name} | {value:,.3g} | {part} |")
+        lines += [f"| {name} | {value:,.3g} | |" for name, value in limits.items()]
+    return lines
 
 
 def scaling(documents: list[Document]) -> list[tuple[int, float, float]]:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.harness import Ratio, Result, options, tell
-from benchmarks.ingest import ROWS_AN_IMAGE, WORKERS
+from benchmarks.ingest import ROWS_AN_IMAGE
 from benchmarks.night import Run, ingest_night, published_files, simulate_night
 from store.verify import verify
 
@@ -58,7 +58,7 @@ def run(rows: int) -> Result:
 
 def _ingested(folder: Path, rows: int) -> tuple[Run, int]:
     night = simulate_night(folder, rows, min(rows, ROWS_AN_IMAGE))
-    done = ingest_night(night, WORKERS)
+    done = ingest_night(night, None)
     shutil.rmtree(night.raw)  # its disk is wanted
     assert verify(done.archive) == []
     return done, night.rows

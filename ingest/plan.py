@@ -28,8 +28,8 @@ HEADER_BYTES = 11_520
 # started for fewer. A task looks at a tenth of them.
 HEADERS_WORTH_A_POOL = 2000
 HEADERS_A_TASK = 200
-# Below this a second process takes longer to start than it saves.
-ROWS_WORTH_A_PROCESS = 300_000
+# Below this other processes take longer to start, about a second, than they save.
+ROWS_WORTH_A_PROCESS = 1_200_000
 
 
 @dataclass(frozen=True, slots=True)
