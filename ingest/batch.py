@@ -7,6 +7,7 @@ an interrupted ingest goes on from the batches that have one.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from functools import cache, lru_cache
@@ -17,6 +18,7 @@ import numpy as np
 
 from ingest.errors import RefusedInput, refusing
 from ingest.image import Observer, image_rows
+from ingest.matching import match_recipe
 from ingest.plan import PlannedImage, refusal_of
 from ingest.psfcat import PsfCatalogue, read_psfcat
 from ingest.records import RECORD, ImageKey, ImageSorter
@@ -32,13 +34,16 @@ from transforms.earth_orientation import earth_orientation_version
 from transforms.ephemeris import observer_contexts
 from transforms.site import Site
 
+# What an image was made from, and what its ids: `images.recipe` and `images.match_recipe`.
+Recipes = tuple[str, str | None]
+
 
 @dataclass(frozen=True, slots=True)
 class BatchTask:
     """Some images of one night.
 
     `snapshot` is the publication whose references are matched to; `known` gives, by pid, the
-    recipe of images that are published: those that would come out the same are left alone.
+    recipes of images that are published: those that would come out the same are left alone.
     """
 
     root: Path
@@ -48,7 +53,7 @@ class BatchTask:
     settings: ArchiveSettings
     hjd_method: str
     staging: Path
-    known: dict[int, str] = field(default_factory=dict)
+    known: Mapping[int, Recipes] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
@@ -79,26 +84,27 @@ def run_batch(task: BatchTask) -> BatchResult:
     key = task.key
     marker = task.staging / f"{key}.json"
     shard = task.staging / f"{key}.records"
-    if (made := _read_marker(marker, shard)) is not None:
+    if (made := read_marker(marker, shard)) is not None:
         return made
     result = BatchResult()
     with new_shard(shard, task.settings.partition_order, _sorter()) as writer:
         _add_images(task, result, writer)
         result.pieces = writer.pieces
-    _write_marker(marker, result)
+    write_marker(marker, result)
     return result
 
 
 def _add_images(task: BatchTask, result: BatchResult, shard: ShardWriter) -> None:
     """Read, transform and write one image after the other; only one is in memory."""
-    shelf = _shelf(task.root, task.snapshot, task.settings.match_radius_arcsec)
+    shelf = shelf_of(task.root, task.snapshot, task.settings.match_radius_arcsec)
     observers = _observers(task, result)
     for planned in task.images:
         try:
             with refusing(planned.path):
                 catalogue = read_psfcat(planned.path)
-                made_from = _recipe(task, planned, catalogue, shelf)
-                if task.known.get(planned.pid) == made_from:
+                made_from = _recipe(task, planned, catalogue)
+                matched_to = _match_recipe(task, planned, shelf)
+                if task.known.get(planned.pid) == (made_from, matched_to):
                     result.unchanged.append(planned.pid)
                     continue
                 rows, refusal = image_rows(
@@ -135,19 +141,11 @@ def _observers(task: BatchTask, result: BatchResult) -> dict[float, Observer]:
     return observers
 
 
-def _recipe(
-    task: BatchTask, planned: PlannedImage, catalogue: PsfCatalogue, shelf: ReferenceShelf
-) -> str:
-    facts = planned.facts
+def _recipe(task: BatchTask, planned: PlannedImage, catalogue: PsfCatalogue) -> str:
     settings = task.settings
     return recipe(
         input=catalogue.checksum,
-        facts=plain(facts),
-        references=[
-            shelf.checksum(facts.field, fid, facts.ccdid, facts.qid)
-            for fid in sorted({facts.fid, 1, 2})
-        ],
-        radius=settings.match_radius_arcsec,
+        facts=plain(planned.facts),
         night_offset=settings.night_offset_hours,
         site=plain(settings.site),
         hjd_method=task.hjd_method,
@@ -156,8 +154,15 @@ def _recipe(
     )
 
 
+def _match_recipe(task: BatchTask, planned: PlannedImage, shelf: ReferenceShelf) -> str:
+    facts = planned.facts
+    channel = (facts.field, facts.fid, facts.ccdid, facts.qid)
+    return match_recipe(*channel, shelf, task.settings.match_radius_arcsec)
+
+
 @lru_cache(maxsize=1)
-def _shelf(root: Path, number: int, radius_arcsec: float) -> ReferenceShelf:
+def shelf_of(root: Path, number: int, radius_arcsec: float) -> ReferenceShelf:
+    """The references of a publication; a worker keeps them from batch to batch."""
     return ReferenceShelf(Snapshot(Layout(root), number), radius_arcsec)
 
 
@@ -166,7 +171,8 @@ def _sorter() -> ImageSorter:
     return ImageSorter()
 
 
-def _write_marker(path: Path, result: BatchResult) -> None:
+def write_marker(path: Path, result: BatchResult) -> None:
+    """Say beside a shard that it is whole, and what is in it."""
     content = {
         **plain(result),
         "refusals": [plain(refusal) for refusal in result.refusals],
@@ -183,7 +189,7 @@ def _boot() -> str:
     return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
 
 
-def _read_marker(path: Path, shard: Path) -> BatchResult | None:
+def read_marker(path: Path, shard: Path) -> BatchResult | None:
     """The result as it was written; None if there is none, or the shard may not be whole."""
     if not path.exists():
         return None

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ingest.errors import NoRowsLeft
 from ingest.facts import ImageFacts
 from ingest.healpix import healpix_29
+from ingest.matching import match_rows
 from ingest.plan import PlannedImage, refusal_of
 from ingest.psfcat import PsfCatalogue, coordinate_fault
 from ingest.records import OF_IMAGE, ImageKey
@@ -22,12 +23,9 @@ from transforms.hjd import QUADRANT_HALF_WIDTH_DEG, fit_light_travel_time, footp
 from transforms.identifiers import FILTERCODES
 from transforms.image import heliocentric_and_airmass, heliocentric_mjd
 from transforms.image import secz as secz_at
-from transforms.match import match_rank
 from transforms.photometry import (
     calibrated_magnitude,
     catflags,
-    colour_correction,
-    is_g_minus_r,
     judge_image,
 )
 from transforms.tangent import QUADRANT_CENTRE_PIX, sky_position
@@ -77,9 +75,13 @@ def image_rows(
     hjd_method: str,
     recipe: str,
 ) -> tuple[ImageRows, Refusal | None]:
-    """Transform one image; rows without a place on the sky are refused, the rest goes on."""
+    """Transform one image; rows without a place on the sky are refused, the rest goes on.
+
+    What comes of rows does not depend on the order in which the input has them.
+    """
     facts = planned.facts
     cat, refusal = _with_coordinates(catalogue, planned)
+    cat = _by_sourceid(cat)
     ra, dec = cat["ra"], cat["dec"]
     n = len(ra)
 
@@ -92,15 +94,12 @@ def image_rows(
     )
     exptime = math.nan if facts.exptime is None else facts.exptime
 
-    oid, separation, rank, colour_term, reference_record = _matched(
-        ra, dec, facts, shelf, radius_arcsec
-    )
+    matched = match_rows(ra, dec, facts, shelf, radius_arcsec)
     is_bad, bad_reason = judge_image(facts.infobits)
     flags = cat.get("flags")
     missing = np.full(n, np.nan, dtype=np.float32)
     columns: Columns = {
         "_healpix_29": healpix_29(ra, dec),
-        "oid": oid,
         "sourceid": cat["sourceid"],
         "ra": ra,
         "dec": dec,
@@ -112,14 +111,11 @@ def image_rows(
         "fluxerr": cat["sigflux"],
         "mag": calibrated_magnitude(cat["mag"], facts.magzp).astype(np.float32),
         "magerr": cat["sigmag"],
-        "clrcorr": colour_term,
         "chi": cat.get("chi", missing),
         "sharp": cat.get("sharp", missing),
         "catflags": catflags(flags, n, is_bad=is_bad),
-        "match_arcsec": separation.astype(np.float32),
-        "match_rank": rank,
+        **matched.columns,
     }
-    n_matched = int(np.count_nonzero(oid >= 0))
     record = {name: getattr(facts, name) for name in _FROM_FACTS}
     ra_centre, dec_centre = _image_centre(facts) or (centre if n else (None, None))
     record |= {
@@ -132,7 +128,6 @@ def image_rows(
         else _secz(ra_centre, dec_centre, observer),
         "is_bad": is_bad,
         "bad_reason": bad_reason,
-        "match_radius_arcsec": radius_arcsec,
         "hjd_method": hjd_method,
         "hjd_frame_ra": None if fit is None else fit.frame_ra_deg,
         "hjd_frame_dec": None if fit is None else fit.frame_dec_deg,
@@ -141,13 +136,11 @@ def image_rows(
         "n_read": catalogue.n_rows,
         "n_published": n,
         "n_refused": catalogue.n_rows - n,
-        "n_matched": n_matched,
-        "n_unmatched": n - n_matched,
         "input_file": planned.path.name,
         "input_checksum": catalogue.checksum,
         "recipe": recipe,
         **{f"hjd_c{i}": None if fit is None else float(fit.coefficients[i]) for i in range(6)},
-        **reference_record,
+        **matched.record,
     }
     of_image = {name: getattr(facts, name) for name in OF_IMAGE}
     key = ImageKey(**of_image, has_flags=flags is not None or is_bad)
@@ -170,38 +163,13 @@ def _with_coordinates(
     return {name: values[keep] for name, values in columns.items()}, refusal
 
 
-def _matched(
-    ra: NDArray[np.float64],
-    dec: NDArray[np.float64],
-    facts: ImageFacts,
-    shelf: ReferenceShelf,
-    radius_arcsec: float,
-) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any], dict[str, Any]]:
-    """Ids, separations, ranks and colour terms of the rows, and what `images` says of it."""
-    n = len(ra)
-    channel = (facts.field, facts.fid, facts.ccdid, facts.qid)
-    reference = shelf.get(*channel)
-    nothing = np.full(n, np.nan, dtype=np.float32)
-    if reference is None:
-        record: dict[str, Any] = {"reference_state": "no_reference"}
-        record |= {"rfid": None, "reference_checksum": None}
-        return (
-            np.full(n, -1, dtype=np.int64), nothing, np.zeros(n, dtype=np.int16), nothing, record,
-        )  # fmt: skip
-    index, separation = reference.grid.nearest(ra, dec, radius_arcsec)
-    rank = match_rank(index, separation)
-    oid = np.where(rank == 1, reference.oid[np.maximum(index, 0)], -1)
-    colour_term = nothing
-    if facts.clrcoeff is not None and is_g_minus_r(facts.pcolor):
-        colours = shelf.colours(*channel)
-        if colours is not None:
-            colour_term = colour_correction(index, colours, facts.clrcoeff).astype(np.float32)
-    record = {
-        "reference_state": "matched",
-        "rfid": reference.rfid,
-        "reference_checksum": reference.checksum,
-    }
-    return oid, separation, rank, colour_term, record
+def _by_sourceid(columns: Columns) -> Columns:
+    """The rows in the order of their ids: whoever reads them back can give them the same order."""
+    sourceid = columns["sourceid"]
+    if (sourceid[1:] > sourceid[:-1]).all():  # as in every catalogue of ZTF's
+        return columns
+    order = np.argsort(sourceid)
+    return {name: values[order] for name, values in columns.items()}
 
 
 def _secz(ra: float, dec: float, observer: Observer) -> float | None:

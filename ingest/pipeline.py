@@ -12,7 +12,7 @@ images that are given again with other bytes or made by other code.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 import polars as pl
 
-from ingest.batch import BatchResult, BatchTask, run_batch
+from ingest.batch import BatchResult, BatchTask, Recipes, run_batch
 from ingest.compile import prepare_worker
 from ingest.executor import Executor, Tasks
 from ingest.merge import MergeTask, PixelTask, merge_pixels
@@ -200,7 +200,8 @@ def _ingest_night(
             disk.make_folder(one.staging)
             sweep_unfinished(layout, one.part)
             published = read_small_table(layout, standing, IMAGES)
-            known = dict(zip(published["pid"], published["recipe"], strict=True))
+            recipes = published.select("recipe", "match_recipe").rows()
+            known = dict(zip(published["pid"], recipes, strict=True))
             _stage(one, images, {} if rebuild else known, hjd_method, executor, progress)
             new = {record["pid"] for record in one.result.records}
             kept = published.filter(~pl.col("pid").is_in(new))
@@ -227,7 +228,7 @@ def _tables_intact(layout: Layout, standing: Manifest) -> bool:
 def _stage(
     one: _Night,
     images: list[PlannedImage],
-    known: dict[int, str],
+    known: Mapping[int, Recipes],
     hjd_method: HjdMethod,
     executor: Tasks,
     progress: Progress | None,

@@ -49,6 +49,20 @@ DERIVED: dict[str, Column] = {
             "meta.code",
             "Whether the reference catalogue that was used is the one that stands",
         ),
+        Column(
+            "n_stale",
+            "int64",
+            "",
+            "meta.number",
+            "Images whose ids are not those of the references that stand: rematch makes them anew",
+        ),
+        Column(
+            "current_recipe",
+            "string",
+            "",
+            "meta.code",
+            "What match_recipe would be by the references that stand",
+        ),
         Column("table_name", "string", "", "meta.id", "Name of the table"),
         Column("n_rows", "int64", "", "meta.number", "Rows"),
     )

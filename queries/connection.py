@@ -23,8 +23,9 @@ import duckdb
 from queries.errors import OutOfMemoryError, QueryError
 from queries.frames import to_frame
 from queries.interrupt import interruptible
+from queries.library import query
 from queries.statements import check_question, names_of
-from queries.views import select_files, select_table
+from queries.views import VIEWS, select_files, select_table
 from store import scratch
 from store.contract import TABLES
 from store.hold import Hold
@@ -180,7 +181,7 @@ class Session:
         files: Files,
     ) -> duckdb.DuckDBPyRelation:
         question = check_question(cursor, statement)
-        for name in names_of(question, list(TABLES)):
+        for name in names_of(question, [*TABLES, *VIEWS]):
             if name in files:
                 view = select_files(TABLES[name], files[name])
                 cursor.execute(f"CREATE TEMP VIEW {name} AS {view}")
@@ -192,10 +193,14 @@ class Session:
         return relation
 
     def _create_view(self, cursor: duckdb.DuckDBPyConnection, name: str) -> None:
-        """The table's view over the whole snapshot, made once for all cursors."""
+        """The view of that name over the whole snapshot, made once for all cursors."""
+        for table in VIEWS.get(name, ()):
+            self._create_view(cursor, table)
         with self._making_views:
             if name not in self._views:
-                view = select_table(TABLES[name], self.snapshot)
+                view = (
+                    query(name).sql if name in VIEWS else select_table(TABLES[name], self.snapshot)
+                )
                 cursor.execute(f"CREATE VIEW {name} AS {view}")
                 self._views.add(name)
 
@@ -226,7 +231,7 @@ def query_error(message: str) -> QueryError:
         )
     if re.search(r"Table with name|Catalog Error", what):
         what = what.split(" Did you mean")[0].rstrip("!")
-        return QueryError(what, hint=f"The tables are {', '.join(TABLES)}.")
+        return QueryError(what, hint=f"The tables are {', '.join([*TABLES, *VIEWS])}.")
     if "Values were not provided" in what or "excess parameters" in what:
         return QueryError(what, hint=_VALUES_HINT)
     if "not found in FROM clause" in what:

@@ -23,6 +23,10 @@ _SQL_TYPES = {
 }
 
 
+# Views over other tables, each of the query of its name, and the tables that it reads.
+VIEWS = {"stale_images": ("images", "reference_images")}
+
+
 def sql_type(dtype: str) -> str:
     """DuckDB's name of a contract type."""
     return _SQL_TYPES[dtype]

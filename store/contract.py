@@ -217,7 +217,13 @@ IMAGES = Table(
         C("metadata_from", "string", "", "meta.note",
           "Where its metadata came from, in order: header, sciimg, table, filename"),
         C("recipe", "string", "", "meta.checksum",
-          "Checksum of all the image was made from: input, metadata, reference, settings, code"),
+          "Checksum of all the image was made from but for references: input, metadata, settings, "
+          "code"),
+        C("match_recipe", "string", "", "meta.code",
+          "What its ids and colour terms were made from: the first 16 digits of the checksums of "
+          "the references used (of g and r, which give colours, or of i), and the match radius; "
+          "an image is stale if the references that stand now would give another",
+          null="published in an older format; the image is stale", encoding="dictionary"),
     ),
     sort=("pid",),
 )
