@@ -105,8 +105,11 @@ def degrees(values: pa.Array, name: str, where: Path) -> Floats:
         raise BadColumnError(
             f"column {name!r} is {values.type}, not degrees", where, "Convert it to degrees."
         )
-    numbers: Floats = pc.fill_null(values.cast(pa.float64()), np.nan).to_numpy(zero_copy_only=False)
-    return numbers
+    numbers = values.cast(pa.float64())
+    if numbers.null_count:  # to fill none would still copy all
+        numbers = pc.fill_null(numbers, np.nan)
+    array: Floats = numbers.to_numpy(zero_copy_only=False)
+    return array
 
 
 def id_type(found: pa.DataType, name: str, where: Path) -> pa.DataType:

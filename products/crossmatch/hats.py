@@ -29,8 +29,10 @@ from products.crossmatch.rows import (
 from products.errors import MissingColumnError, UnreadableCatalogueError
 from store.layout import HEALPIX_ORDER, HealpixPixel
 
-# Row groups that a margin needs again soon are kept, up to so many bytes.
-CACHE_BYTES = 256 << 20
+# Row groups that are needed again soon are kept, up to so many bytes: of the right side by the
+# margins of other pixels, of the left by the pixels that one is cut into. No more: memory that is
+# used again costs less than new memory.
+CACHE_BYTES = {"left": 32 << 20, "right": 256 << 20}
 _CATALOGUES = {"object", "source"}
 _PIXEL_PATH = re.compile(r"Norder=(\d+)/Dir=\d+/Npix=(\d+)")
 
@@ -70,7 +72,7 @@ class HatsCatalogue(Catalogue):
         ends = np.array([pixel.index_range for pixel in self.pixels], dtype=np.int64).reshape(-1, 2)
         self._first, self._last = ends[:, 0], ends[:, 1] - 1
         self._blocks: dict[HealpixPixel, list[Block]] = {}
-        self._cache = _Cache(CACHE_BYTES)
+        self._cache = _Cache(CACHE_BYTES[side])
 
         schema = self._schema()
         default = (said.get("hats_col_ra", ""), said.get("hats_col_dec", ""))
@@ -114,7 +116,8 @@ class HatsCatalogue(Catalogue):
 
     def _row_groups(self, pixel: HealpixPixel, path: Path) -> list[Block]:
         try:
-            metadata = pq.read_metadata(path)
+            with pa.OSFile(str(path)) as source:
+                metadata = pq.read_metadata(source)
         except (OSError, pa.ArrowException) as error:
             raise UnreadableCatalogueError(path, str(error)) from error
         return [
@@ -141,6 +144,11 @@ class HatsCatalogue(Catalogue):
                     return max(first, known.min), min(past - 1, known.max)
         return first, past - 1
 
+    def close(self) -> None:
+        """Forget rows and row groups at once: they know the catalogue and it knows them."""
+        self._cache.clear()
+        self._blocks.clear()
+
     def load(self, block: RowGroup) -> Rows:
         """The rows of a row group."""
         rows = self._cache.get((block.path, block.number))
@@ -153,8 +161,9 @@ class HatsCatalogue(Catalogue):
         columns = self.columns
         names = list(dict.fromkeys([*columns.names, *([self.key] if self.key else [])]))
         try:
-            with pq.ParquetFile(block.path) as file:
-                table = file.read_row_group(block.number, columns=names)
+            with pa.OSFile(str(block.path)) as source, pq.ParquetFile(source) as file:
+                # Others of the pool are at work: Arrow's own threads would only be in their way.
+                table = file.read_row_group(block.number, columns=names, use_threads=False)
             ids = _one(table, str(columns.id)).cast(self.id_type)
             ra = degrees(_one(table, columns.ra), columns.ra, block.path)
             dec = degrees(_one(table, columns.dec), columns.dec, block.path)
@@ -162,7 +171,9 @@ class HatsCatalogue(Catalogue):
         except (OSError, pa.ArrowException, KeyError) as error:
             raise UnreadableCatalogueError(block.path, str(error)) from error
         # On the very border libraries disagree: the catalogue says which pixel a row is in.
-        return Rows.sort(ra, dec, ids, np.clip(key, block.first, block.last))
+        if key.min() < block.first or key.max() > block.last:
+            key = np.clip(key, block.first, block.last)
+        return Rows.sort(ra, dec, ids, key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +220,11 @@ class _Cache:
             while self._left < 0 and len(self._held) > 1:
                 _, dropped = self._held.popitem(last=False)
                 self._left += dropped.nbytes
+
+    def clear(self) -> None:
+        with self._lock:
+            self._left += sum(rows.nbytes for rows in self._held.values())
+            self._held.clear()
 
 
 def _one(table: pa.Table, name: str) -> pa.Array:

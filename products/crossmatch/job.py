@@ -104,6 +104,8 @@ def crossmatch(
                 ("right", right, right_columns),
             )
         ]
+        for catalogue in sides:
+            stack.callback(catalogue.close)
         table = _table(sides[0], sides[1], radius_arcsec, want)
         outputs: list[tuple[Output, Path, Path]] = []
         if out is not None:
@@ -113,10 +115,8 @@ def crossmatch(
             partial = stack.enter_context(beside(hats, "partial"))
             said = _association(sides[0], sides[1], left, right, radius_arcsec)
             outputs.append((HatsOutput(partial, table, said), partial, hats))
-        counts = _match(
-            Matcher(sides[0], sides[1], radius_arcsec, want), [o for o, _, _ in outputs],
-            workers, progress,
-        )  # fmt: skip
+        matcher = Matcher(sides[0], sides[1], radius_arcsec, want, keyed=hats is not None)
+        counts = _match(matcher, [o for o, _, _ in outputs], workers, progress)
         for output, partial, target in outputs:
             output.finish()
             partial.replace(target)

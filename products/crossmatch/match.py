@@ -26,14 +26,15 @@ class Matched:
 
 @dataclass(frozen=True, slots=True)
 class Matcher:
-    """A function of tasks. Columns: `_healpix_29`, left_id, then right_id and separation_arcsec,
-    or ra and dec of the left rows that have no match.
+    """A function of tasks. Columns: left_id, then right_id and separation_arcsec, or ra and dec of
+    the left rows that have no match; first of all, if `keyed`, `_healpix_29` of the left rows.
     """
 
     left: Catalogue
     right: Catalogue
     radius_arcsec: float
     want: Want
+    keyed: bool = False
 
     def __call__(self, task: Task) -> Matched:
         """Match one pixel."""
@@ -44,39 +45,41 @@ class Matcher:
         if self.want == "all":
             row, index, separation = grid.within(left.ra, left.dec, self.radius_arcsec)
             matched = np.unique(row).size
-            return Matched(_pairs(left, right, row, index, separation), len(left), matched)
+            pairs = self._pairs(left, right, row, index, separation)
+            return Matched(pairs, len(left), matched)
         index, separation = grid.nearest(left.ra, left.dec, self.radius_arcsec)
         row = np.flatnonzero(index >= 0)
         if self.want == "left_only":
-            rows = _alone(left, np.flatnonzero(index < 0))
+            rows = self._alone(left, np.flatnonzero(index < 0))
         else:
-            rows = _pairs(left, right, row, index[row], separation[row])
+            rows = self._pairs(left, right, row, index[row], separation[row])
         return Matched(rows, len(left), row.size)
 
+    def _pairs(
+        self,
+        left: Rows,
+        right: Rows,
+        row: np.ndarray,
+        index: np.ndarray,
+        separation: np.ndarray,
+    ) -> pa.Table:
+        return pa.table(
+            self._left(left, row)
+            | {
+                "right_id": right.ids.take(pa.array(index)),
+                "separation_arcsec": separation,
+            }
+        )
 
-def _pairs(
-    left: Rows,
-    right: Rows,
-    row: np.ndarray,
-    index: np.ndarray,
-    separation: np.ndarray,
-) -> pa.Table:
-    return pa.table(
-        {
-            "_healpix_29": left.key[row],
-            "left_id": left.ids.take(pa.array(row)),
-            "right_id": right.ids.take(pa.array(index)),
-            "separation_arcsec": separation,
-        }
-    )
+    def _alone(self, left: Rows, row: np.ndarray) -> pa.Table:
+        return pa.table(
+            self._left(left, row)
+            | {
+                "ra": pa.array(left.ra[row], from_pandas=True),
+                "dec": pa.array(left.dec[row], from_pandas=True),
+            }
+        )
 
-
-def _alone(left: Rows, row: np.ndarray) -> pa.Table:
-    return pa.table(
-        {
-            "_healpix_29": left.key[row],
-            "left_id": left.ids.take(pa.array(row)),
-            "ra": pa.array(left.ra[row], from_pandas=True),
-            "dec": pa.array(left.dec[row], from_pandas=True),
-        }
-    )
+    def _left(self, left: Rows, row: np.ndarray) -> dict[str, pa.Array]:
+        key = {"_healpix_29": pa.array(left.key[row])} if self.keyed else {}
+        return key | {"left_id": left.ids.take(pa.array(row))}

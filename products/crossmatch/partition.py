@@ -80,7 +80,8 @@ def around(pixel: HealpixPixel, radius_arcsec: float) -> Ranges:
     else:
         inside = np.array([pixel.npix >> -depth])
     touching = hpgeom.neighbors(2**order, inside)
-    covered = np.union1d(inside, touching[touching >= 0])
+    every = np.sort(np.concatenate([inside, touching[touching >= 0]]))
+    covered = every[np.diff(every, prepend=-1) > 0]
     begins = covered[np.diff(covered, prepend=-2) > 1]
     ends = covered[np.diff(covered, append=covered[-1] + 2) > 1] + 1
     shifted: Ranges = np.stack([begins, ends], axis=1).astype(np.int64)

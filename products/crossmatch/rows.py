@@ -127,6 +127,9 @@ class Catalogue(ABC):
     def blocks_in(self, ranges: Ranges) -> Sequence[Block]:
         """The blocks that may hold rows of the ranges, in the order of the catalogue."""
 
+    def close(self) -> None:  # noqa: B027
+        """Let go of what is held of it."""
+
     def count(self, first: int, past: int) -> float:
         """Rows of index first ≤ i < past, or an estimate."""
         span = np.array([[first, past]])
