@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from store.layout import HEALPIX_ORDER
-from store.partition import Partition
+from store.partition import DEEPEST_ORDER, Partition
 
 WIDER = 1.16
 EDGE_POINTS, CORNER_POINTS = 8, 48
@@ -72,7 +72,8 @@ def nearby(
 ) -> Nearby:
     """The leaves, other than its own, within a radius of each row.
 
-    All that are within it are found, and none beyond 1.16 times of it.
+    All that are within it are found, and none beyond 1.16 times of it: which, the row and the leaf
+    alone say, so that margins that stand are right whatever pixels are split.
 
     Parameters
     ----------
@@ -84,14 +85,14 @@ def nearby(
     own = npix << (2 * (HEALPIX_ORDER - order))
     depth = _cell_order(radius_arcsec)
     corner = np.ones(len(index), dtype=bool)
-    if depth > partition.deepest:
-        corner = _outermost(index, partition.deepest, depth, np.logical_and)
+    if depth > DEEPEST_ORDER:
+        corner = _outermost(index, DEEPEST_ORDER, depth, np.logical_and)
     found = []
     for rows, points in (
         (np.flatnonzero(~corner), EDGE_POINTS),
         (np.flatnonzero(corner), CORNER_POINTS),
     ):
-        for radius in _rings(radius_arcsec, partition.deepest):
+        for radius in _rings(radius_arcsec):
             starts = _leaves_on_circle(ra_deg[rows], dec_deg[rows], radius, points, partition)
             other = starts != own[rows, None]
             row = np.broadcast_to(rows[:, None], starts.shape)[other]
@@ -120,9 +121,9 @@ def _outermost(
     return at_edge
 
 
-def _rings(radius_arcsec: float, deepest: int) -> list[float]:
+def _rings(radius_arcsec: float) -> list[float]:
     """Radii of the circles, arcsec: one, unless a leaf could lie between it and the row."""
-    height_arcsec = LEAST_HEIGHT / 2**deepest / ARCSEC
+    height_arcsec = LEAST_HEIGHT / 2**DEEPEST_ORDER / ARCSEC
     count = math.ceil(WIDER * radius_arcsec / (height_arcsec / 2))
     return [WIDER * radius_arcsec * (k + 1) / count for k in range(count)]
 
@@ -144,8 +145,8 @@ def _leaves_on_circle(
         * (np.outer(north[k], np.cos(bearing)) + np.outer(east[k], np.sin(bearing)))
         for k in range(3)
     )
-    deepest = partition.deepest
-    cells = hpgeom.vector_to_pixel(2**deepest, x.ravel(), y.ravel(), z.ravel(), nest=True)
-    order, npix = partition.locate(cells.astype(np.int64) << (2 * (HEALPIX_ORDER - deepest)))
+    shift = 2 * (HEALPIX_ORDER - DEEPEST_ORDER)
+    cells = hpgeom.vector_to_pixel(2**DEEPEST_ORDER, x.ravel(), y.ravel(), z.ravel(), nest=True)
+    order, npix = partition.locate(cells.astype(np.int64) << shift)
     starts: NDArray[np.int64] = npix << (2 * (HEALPIX_ORDER - order))
     return starts.reshape(x.shape)
