@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ingest.margins import BorderRows, MarginRule
 from ingest.records import ImageKey, Records
 from ingest.row_groups import RowGroups
 from ingest.runs import Run, RunReader, parts
@@ -48,6 +49,7 @@ class MergeTask:
     night: date
     staging: Path
     pixels: tuple[PixelTask, ...]
+    margins: MarginRule
     replaced: tuple[int, ...] = ()
 
 
@@ -59,10 +61,12 @@ def merge_pixels(task: MergeTask) -> list[FileEntry]:
     # processor, nor the processor for the disk.
     with ThreadPoolExecutor(1) as syncing:
         for one in task.pixels:
+            borders = BorderRows(task.margins, one.pixel)
             with TableWriter(Layout(task.root), DETECTIONS, task.part, one.pixel) as writer:
-                tools.merge(task, one, writer)
+                tools.merge(task, one, writer, borders)
                 if writer.rows:
                     files.append(syncing.submit(writer.finish()))
+            borders.save(task.staging)
     return [file.result() for file in files]
 
 
@@ -74,22 +78,29 @@ class _Tools(threading.local):
         self._sorter = RadixSorter()
         self._row_groups = RowGroups()
 
-    def merge(self, task: MergeTask, one: PixelTask, writer: TableWriter) -> None:
+    def merge(
+        self, task: MergeTask, one: PixelTask, writer: TableWriter, borders: BorderRows
+    ) -> None:
         """Write a pixel's rows in the order of the contract."""
         runs = [
             Run(task.staging / piece.shard, piece.start, piece.start + piece.rows, (piece.image,))
             for piece in one.pieces
         ]
         if one.standing is None:
-            self._write(runs, one.pixel, task.night, writer)
+            self._write(runs, one.pixel, task.night, writer, borders)
             return
         # Damage must not be merged into a new file, whose checksum would vouch for it.
         path = check_intact(Layout(task.root), one.standing)
         with standing_run(path, task.replaced, task.staging) as standing:
-            self._write([*standing, *runs], one.pixel, task.night, writer)
+            self._write([*standing, *runs], one.pixel, task.night, writer, borders)
 
     def _write(
-        self, runs: Sequence[Run], pixel: HealpixPixel, night: date, writer: TableWriter
+        self,
+        runs: Sequence[Run],
+        pixel: HealpixPixel,
+        night: date,
+        writer: TableWriter,
+        borders: BorderRows,
     ) -> None:
         for some in parts(runs, *pixel.index_range):
             records, images = self._reader.read(some)
@@ -97,6 +108,7 @@ class _Tools(threading.local):
             break_ties(order, index, records, images)
             for table in self._row_groups.tables(records, order, images, night):
                 writer.write(table)
+                borders.add(table)
 
 
 @cache

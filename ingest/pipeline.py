@@ -23,6 +23,7 @@ import polars as pl
 from ingest.batch import BatchResult, BatchTask, Recipes, run_batch
 from ingest.compile import prepare_worker
 from ingest.executor import Executor, Tasks
+from ingest.margins import MarginRule, margin_files
 from ingest.merge import MergeTask, PixelTask, merge_pixels
 from ingest.metadata_table import MetadataTable
 from ingest.plan import ROWS_WORTH_A_PROCESS, Plan, PlannedImage, make_plan
@@ -45,7 +46,7 @@ from store.errors import (
     StoreError,
 )
 from store.files import check_intact, sweep_unfinished, write_table
-from store.layout import HealpixPixel, Layout
+from store.layout import MARGIN, HealpixPixel, Layout
 from store.locks import staged
 from store.manifest import FileEntry, Manifest, night_group
 from store.publication import publish
@@ -218,7 +219,7 @@ def _tables_intact(layout: Layout, standing: Manifest) -> bool:
     """Whether the small tables of a night are what was published."""
     try:
         for entry in standing.files:
-            if entry.table != "detections":
+            if entry.pixel is None:
                 check_intact(layout, entry)
     except DamagedArchiveError:
         return False
@@ -282,7 +283,7 @@ def _detections(
 ) -> list[FileEntry]:
     """The night's files of detections, by pixel."""
     replaced = tuple(sorted(known & {record["pid"] for record in one.result.records}))
-    standing = {entry.pixel: entry for entry in one.standing.files if entry.table == "detections"}
+    standing = _by_pixel(one.standing, "detections")
     if len(replaced) == len(known):
         standing = {}  # nothing of it is left: what may have become of the files does not matter
     pieces: dict[HealpixPixel, list[Piece]] = {}
@@ -293,8 +294,9 @@ def _detections(
     pixels = [
         PixelTask(pixel, tuple(pieces.get(pixel, ())), standing.get(pixel)) for pixel in touched
     ]
+    rule = MarginRule(one.snapshot.partition, one.settings.margin_arcsec)
     tasks = [
-        MergeTask(one.root, one.part, one.night, one.staging, some, replaced)
+        MergeTask(one.root, one.part, one.night, one.staging, some, rule, replaced)
         for some in _portions(pixels, executor.workers)
     ]
     files = [entry for pixel, entry in standing.items() if pixel not in set(touched)]
@@ -304,7 +306,17 @@ def _detections(
         done += len(tasks[position].pixels)
         if progress:
             progress(done, len(pixels), f"{one.night} pixels")
-    return files
+    margins = {} if len(replaced) == len(known) else _by_pixel(one.standing, MARGIN)
+    return files + margin_files(one.root, one.part, one.staging, rule, touched, margins, executor)
+
+
+def _by_pixel(manifest: Manifest, table: str) -> dict[HealpixPixel, FileEntry]:
+    """The files of a spatial table."""
+    return {
+        entry.pixel: entry
+        for entry in manifest.files
+        if entry.table == table and entry.pixel is not None
+    }
 
 
 def _portions(pixels: list[PixelTask], workers: int) -> list[tuple[PixelTask, ...]]:

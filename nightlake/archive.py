@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     import polars as pl
 
     from ingest.report import IngestEstimate, IngestReport, Progress
+    from store.findings import Finding
     from store.vacuum import VacuumReport
-    from store.verify import Finding
 
 PathLike = str | os.PathLike[str]
 _DEFAULTS = ArchiveSettings()

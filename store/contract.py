@@ -113,6 +113,13 @@ DETECTIONS = Table(
     spatial=True,
 )
 
+# What LSDB needs beside `detections`; whoever asks in SQL finds nothing new in it.
+DETECTIONS_MARGIN = replace(
+    DETECTIONS,
+    name="detections_margin",
+    description="Detections near another HEALPix pixel than their own, kept beside that pixel too",
+)
+
 REFERENCE_SOURCES = Table(
     "reference_sources",
     "One row per source of a reference image's catalogue: what detections are matched to",
@@ -311,3 +318,6 @@ TABLES: dict[str, Table] = {
         DETECTIONS, REFERENCE_SOURCES, IMAGES, EXPOSURES, NIGHTS, REFERENCE_IMAGES, REFUSALS,
     )
 }
+
+# All that is kept: the tables that are asked, and those that make a HATS collection of them.
+STORED_TABLES = TABLES | {table.name: table for table in (DETECTIONS_MARGIN,)}

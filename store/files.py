@@ -19,7 +19,7 @@ from store import disk
 from store.atomic import checksum, checksum_of, partial_of, sweep, write_whole
 from store.columns import Table
 from store.errors import DamagedArchiveError
-from store.layout import HealpixPixel, Layout
+from store.layout import CATALOGUES, HealpixPixel, Layout
 from store.manifest import FileEntry
 from store.periods import Period
 from store.point_map import Counts, count_cells
@@ -43,7 +43,8 @@ def write_table(
     sink = pa.BufferOutputStream()
     table.write(data, sink)
     content = memoryview(sink.getvalue())
-    cells = None if pixel is None else count_cells(_index(data), pixel)
+    mapped = _mapped(table, pixel)
+    cells = None if mapped is None else count_cells(_index(data), mapped)
     entry = _entry(
         layout, table, part, pixel, data.num_rows, len(content), checksum(content), cells
     )  # fmt: skip
@@ -70,7 +71,8 @@ class TableWriter:
     ) -> None:
         self.rows = 0
         self._nights: set[date] | None = set() if Period.named(part) else None
-        self._cells = None if pixel is None else count_cells(np.empty(0, np.int64), pixel)
+        self._mapped = _mapped(table, pixel)
+        self._cells: Counts | None = None
         self._layout, self._table, self._part, self._pixel = layout, table, part, pixel
         folder = _path(layout, table, part, pixel, "").parent
         disk.make_folder(folder)
@@ -103,8 +105,9 @@ class TableWriter:
         self.rows += rows.num_rows
         if self._nights is not None:
             self._nights.update(rows["night"].unique().to_pylist())
-        if self._pixel is not None and self._cells is not None:
-            self._cells += count_cells(_index(rows), self._pixel)
+        if self._mapped is not None:
+            cells = count_cells(_index(rows), self._mapped)
+            self._cells = cells if self._cells is None else self._cells + cells
 
     def finish(self) -> Callable[[], FileEntry]:
         """End the file. What is returned makes it last, names it and describes it.
@@ -209,6 +212,11 @@ def _entry(
         npix=None if pixel is None else pixel.npix,
         cells=None if cells is None else tuple(cells.tolist()),
     )
+
+
+def _mapped(table: Table, pixel: HealpixPixel | None) -> HealpixPixel | None:
+    """The pixel whose cells count the rows; none for margins, whose rows lie outside it."""
+    return pixel if table.name in CATALOGUES else None
 
 
 def _index(rows: pa.Table) -> NDArray[np.int64]:

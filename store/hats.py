@@ -5,36 +5,36 @@ Format: HATS, hierarchical adaptive tiling scheme, as read by the `hats` package
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from store import disk
 from store.columns import Table
-from store.layout import HEALPIX_ORDER, MAP_ORDER, HealpixPixel
+from store.layout import HEALPIX_ORDER, MAP_ORDER, MARGIN, HealpixPixel
+from store.settings import ArchiveSettings
 
 HATS_VERSION = "v1.0"
+PRODUCT_TYPES = {"detections": "source", "reference_sources": "object", MARGIN: "margin"}
 
 
 def write_catalogue_metadata(
-    folder: Path, table: Table, archive_name: str, pixels: Iterable[HealpixPixel], n_rows: int
+    folder: Path,
+    table: Table,
+    settings: ArchiveSettings,
+    pixels: Iterable[HealpixPixel],
+    n_rows: int,
 ) -> None:
     """Write hats.properties, partition_info.csv and dataset/_common_metadata below `folder`."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     ordered = sorted(pixels)
-    dataset = folder / "dataset"
-    disk.make_folder(dataset)
-    sink = pa.BufferOutputStream()
-    pq.write_metadata(table.schema(), sink)
-    disk.write_file(dataset / "_common_metadata", memoryview(sink.getvalue()))
+    disk.make_folder(folder / "dataset")
+    write_common_metadata(folder / "dataset", table)
 
     listing = "".join(f"{pixel.order},{pixel.npix}\n" for pixel in ordered)
     disk.write_file(folder / "partition_info.csv", f"Norder,Npix\n{listing}".encode("ascii"))
 
     properties = {
-        "obs_collection": f"{archive_name}_{table.name}",
-        "dataproduct_type": "source" if table.name == "detections" else "object",
+        "obs_collection": f"{settings.name}_{table.name}",
+        "dataproduct_type": PRODUCT_TYPES[table.name],
         "hats_nrows": n_rows,
         "hats_col_ra": "ra",
         "hats_col_dec": "dec",
@@ -42,13 +42,32 @@ def write_catalogue_metadata(
         "hats_col_healpix_order": HEALPIX_ORDER,
         "hats_npix_suffix": "/",
         "hats_order": max((pixel.order for pixel in ordered), default=0),
-        "hats_skymap_order": MAP_ORDER,
         "hats_version": HATS_VERSION,
         "hats_builder": "nightlake",
         "obs_description": table.description,
     }
+    if table.name == MARGIN:
+        properties["hats_primary_table_url"] = f"{settings.name}_detections"
+        properties["hats_margin_threshold"] = settings.margin_arcsec
+    else:
+        properties["hats_skymap_order"] = MAP_ORDER
+    write_properties(folder / "hats.properties", properties)
+
+
+def write_common_metadata(dataset: Path, table: Table) -> None:
+    """Write the file that tells a catalogue's schema."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    sink = pa.BufferOutputStream()
+    pq.write_metadata(table.schema(), sink)
+    disk.write_file(dataset / "_common_metadata", memoryview(sink.getvalue()))
+
+
+def write_properties(path: Path, properties: Mapping[str, object]) -> None:
+    """Write a file of HATS properties."""
     lines = "".join(f"{key}={value}\n" for key, value in properties.items())
-    disk.write_file(folder / "hats.properties", lines.encode())
+    disk.write_file(path, lines.encode())
 
 
 def catalogue_pixels(folder: Path) -> list[HealpixPixel]:

@@ -32,7 +32,10 @@ HEALPIX_ORDER = 29
 DEFAULT_PARTITION_ORDER = 5
 # Of point maps: 0.23 degrees. HATS cuts a search by them; finer ones find no pixel less to open.
 MAP_ORDER = 8
-SPATIAL_TABLES = ("detections", "reference_sources")
+# HATS catalogues by name, and all tables that are cut by pixel.
+CATALOGUES = ("detections", "reference_sources")
+MARGIN = "detections_margin"
+SPATIAL_TABLES = (*CATALOGUES, MARGIN)
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -17,14 +17,14 @@ from pathlib import Path
 
 from store import disk
 from store.atomic import replace_link, sweep
-from store.contract import TABLES
+from store.contract import STORED_TABLES
 from store.errors import (
     ChangedMeanwhileError,
     PartitionChangedError,
     UnsettledPublicationError,
 )
 from store.hats import write_catalogue_metadata
-from store.layout import SPATIAL_TABLES, Layout
+from store.layout import CATALOGUES, SPATIAL_TABLES, Layout
 from store.links import link_files, link_pixels
 from store.locks import locked
 from store.manifest import FileEntry, Manifest, write_manifest
@@ -32,8 +32,6 @@ from store.partition import Partition
 from store.point_map import Counts, read_point_map, sum_cells, write_point_map
 from store.settings import ArchiveSettings, create_folders, finish_creation, read_settings
 from store.snapshot import Snapshot, open_snapshot
-
-FLAT_TABLES = tuple(name for name in TABLES if name not in SPATIAL_TABLES)
 
 
 def create_archive(root: Path, settings: ArchiveSettings) -> Snapshot:
@@ -189,7 +187,7 @@ def _make_current(
     target = layout.publication(number)
     disk.rename(partial, target)
     disk.sync_folder(layout.publications)
-    for table in SPATIAL_TABLES:
+    for table in CATALOGUES:
         _show(layout, table)
     replace_link(layout.current, target)
     return Snapshot(layout, number)
@@ -251,7 +249,7 @@ def _build_folder(
     removed = [entry for manifest in change.before for entry in manifest.files]
     added = [entry for manifest in change.after for entry in manifest.files]
     rows: dict[str, int] = {}
-    for name, table in TABLES.items():
+    for name, table in STORED_TABLES.items():
         old = [entry for entry in removed if entry.table == name]
         new = [entry for entry in added if entry.table == name]
         rows[name] = (parent.rows(name) if parent else 0) + sum(e.rows for e in new)
@@ -260,13 +258,14 @@ def _build_folder(
         disk.make_folder(target)
         if name in SPATIAL_TABLES:
             pixels = link_pixels(layout, name, target, parent, old, new)
-            write_catalogue_metadata(target, table, settings.name, pixels, rows[name])
+            write_catalogue_metadata(target, table, settings, pixels, rows[name])
+        else:
+            link_files(layout, target, parent, old, new)
+        if name in CATALOGUES:
             counts = _changed_counts(parent, name, old, new)
             if counts.sum() != rows[name] or counts.min() < 0:  # the parent's map was damaged
                 counts = _counted_anew(layout, change.groups, name)
             write_point_map(target, counts)
-        else:
-            link_files(layout, target, parent, old, new)
     return rows
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,32 +15,19 @@ import pyarrow.parquet as pq
 
 from store.atomic import checksum_of
 from store.columns import Table
-from store.contract import TABLES
+from store.contract import STORED_TABLES
 from store.errors import DamagedArchiveError
+from store.findings import AGAIN, BACKUP, REPAIR, Finding
 from store.hats import read_properties
 from store.hold import hold_current
-from store.layout import SPATIAL_TABLES
+from store.layout import CATALOGUES, SPATIAL_TABLES
 from store.manifest import FileEntry
-from store.point_map import POINT_MAP, count_cells, read_point_map, sum_cells
+from store.point_map import POINT_MAP, read_point_map, sum_cells
+from store.settings import read_settings
 from store.snapshot import Snapshot
+from store.verify_sky import SkyCheck
 
-REPAIR = "Make the links anew with: nightlake repair ARCHIVE."
-AGAIN = "Give its whole night again: nightlake ingest ARCHIVE PATH --rebuild."
-BACKUP = "Restore the file from a backup."
 Progress = Callable[[int, int, str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One fault: what is wrong, where, and the remedy. `code` is stable, for programs."""
-
-    code: str
-    where: str
-    what: str
-    remedy: str
-
-    def __str__(self) -> str:
-        return f"{self.where}: {self.what}. {self.remedy}"
 
 
 def verify(root: Path, progress: Progress | None = None) -> list[Finding]:
@@ -67,15 +53,20 @@ def _verify(snapshot: Snapshot, progress: Progress | None) -> list[Finding]:
             entries += snapshot.manifest(group).files
         except DamagedArchiveError as error:
             findings.append(Finding("manifest", error.where, error.what, BACKUP))
+    settings = read_settings(snapshot.layout.root)
+    sky = SkyCheck(snapshot.partition, settings.margin_arcsec)
     sound: list[FileEntry] = []
     for number, entry in enumerate(entries):
         if progress:
             progress(number, len(entries), "files")
-        faults = list(_check_file(snapshot, entry))
+        faults = list(_check_file(snapshot, entry, sky))
         findings += faults
-        if not faults:
+        if faults:
+            sky.pass_over(entry)
+        else:
             sound.append(entry)
-    for table in TABLES.values():
+    findings += sky.finish()
+    for table in STORED_TABLES.values():
         of_table = [entry for entry in entries if entry.table == table.name]
         findings += _check_links(snapshot, table, of_table)
         findings += _check_counts(snapshot, table, of_table)
@@ -83,7 +74,7 @@ def _verify(snapshot: Snapshot, progress: Progress | None) -> list[Finding]:
     return findings
 
 
-def _check_file(snapshot: Snapshot, entry: FileEntry) -> Iterator[Finding]:
+def _check_file(snapshot: Snapshot, entry: FileEntry, sky: SkyCheck) -> Iterator[Finding]:
     path = snapshot.layout.root / entry.path
     remedy = BACKUP if entry.table.startswith("reference") else AGAIN
     try:
@@ -94,7 +85,7 @@ def _check_file(snapshot: Snapshot, entry: FileEntry) -> Iterator[Finding]:
     if digest != entry.checksum:
         yield Finding("checksum", entry.path, "is not what was published", remedy)
         return
-    table = TABLES[entry.table]
+    table = STORED_TABLES[entry.table]
     try:
         file = pq.ParquetFile(path)
     except pa.ArrowException:
@@ -106,19 +97,9 @@ def _check_file(snapshot: Snapshot, entry: FileEntry) -> Iterator[Finding]:
     if file.metadata.num_rows != entry.rows:
         what = f"holds {file.metadata.num_rows} rows, its manifest says {entry.rows}"
         yield Finding("rows", entry.path, what, remedy)
-    if entry.pixel is None:
         return
-    index = file.read(["_healpix_29"])["_healpix_29"].to_numpy()
-    low, past = entry.pixel.index_range
-    outside = int(np.count_nonzero((index < low) | (index >= past)))
-    if outside:
-        what = f"{outside} rows lie outside pixel {entry.pixel.order}/{entry.pixel.npix}"
-        yield Finding("pixel", entry.path, what, remedy)
-    if (index[1:] < index[:-1]).any():
-        yield Finding("order", entry.path, "is not sorted by _healpix_29", remedy)
-    elif not outside and tuple(count_cells(index, entry.pixel).tolist()) != entry.cells:
-        what = "its rows lie in other cells of the point map than its manifest says"
-        yield Finding("cells", entry.path, what, remedy)
+    if entry.pixel is not None:
+        yield from sky.check(entry, entry.pixel, file)
 
 
 def _check_links(snapshot: Snapshot, table: Table, entries: list[FileEntry]) -> Iterator[Finding]:
@@ -133,7 +114,7 @@ def _check_links(snapshot: Snapshot, table: Table, entries: list[FileEntry]) -> 
     for path in sorted(wanted - found):
         yield Finding("unlinked", path, f"is in a manifest, but not in {table.name}", REPAIR)
     shown = snapshot.layout.root / table.name
-    if table.name in SPATIAL_TABLES and shown.resolve() != folder.resolve():
+    if table.name in CATALOGUES and shown.resolve() != folder.resolve():
         yield Finding("unlinked", str(shown), "does not lead to what is current", REPAIR)
 
 
@@ -147,7 +128,7 @@ def _check_counts(snapshot: Snapshot, table: Table, entries: list[FileEntry]) ->
     if table.name not in SPATIAL_TABLES:
         return
     try:
-        counts = read_point_map(folder)
+        counts = read_point_map(folder) if table.name in CATALOGUES else None
         stated = read_properties(folder).get("hats_nrows")
         listed = snapshot.pixels(table.name)
         schema = pq.read_schema(folder / "dataset" / "_common_metadata")
@@ -158,7 +139,7 @@ def _check_counts(snapshot: Snapshot, table: Table, entries: list[FileEntry]) ->
     if stated != str(rows):
         what = f"hats_nrows is {stated}, the manifests have {rows} rows"
         yield Finding("hats_nrows", str(folder), what, REPAIR)
-    if not np.array_equal(counts, sum_cells(entries)):
+    if counts is not None and not np.array_equal(counts, sum_cells(entries)):
         what = f"has {counts.sum()} rows, which are not those of the manifests ({rows})"
         yield Finding("point_map", str(folder / POINT_MAP), what, REPAIR)
     pixels = sorted({entry.pixel for entry in entries if entry.pixel is not None})

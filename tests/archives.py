@@ -15,6 +15,7 @@ from typing import Any
 import hpgeom
 import numpy as np
 import pyarrow as pa
+from skies import margins
 
 from store.channel import FILTERCODES, channel_part
 from store.columns import Table
@@ -224,8 +225,10 @@ def night_files(
         n_published=n * len(channels),
         n_matched=n * len(channels),
     )
+    measured = pa.concat_tables(detections)
     return [
-        *spatial_files(layout, DETECTIONS, pa.concat_tables(detections), part, order),
+        *spatial_files(layout, DETECTIONS, measured, part, order),
+        *margins(layout, part, [measured]),
         write_table(layout, IMAGES, pa.concat_tables(images), part),
         write_table(layout, EXPOSURES, pa.concat_tables(exposures), part),
         write_table(layout, NIGHTS, record, part),

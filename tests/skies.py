@@ -8,10 +8,13 @@ import healpy
 import numpy as np
 import pyarrow as pa
 
-from store.contract import DETECTIONS
+from store.borders import nearby
+from store.contract import DETECTIONS, DETECTIONS_MARGIN
 from store.files import write_table
 from store.layout import HealpixPixel
-from store.manifest import Manifest, night_group
+from store.manifest import FileEntry, Manifest, night_group
+from store.settings import read_settings
+from store.snapshot import open_snapshot
 
 
 def detections(rng, pixel: HealpixPixel, night: date, n: int) -> pa.Table:
@@ -29,8 +32,31 @@ def night_manifest(layout, night: date, pixels, n=100, seed=0) -> Manifest:
     """Written files of one night, ready to be published."""
     rng = np.random.default_rng(seed)
     part = f"{night:%Y%m%d}"
-    files = [
-        write_table(layout, DETECTIONS, detections(rng, pixel, night, n), part, pixel)
-        for pixel in pixels
+    rows = {pixel: detections(rng, pixel, night, n) for pixel in pixels}
+    files = [write_table(layout, DETECTIONS, some, part, pixel) for pixel, some in rows.items()]
+    return Manifest.of(night_group(night), [*files, *margins(layout, part, rows.values())])
+
+
+def margins(layout, part, tables) -> list[FileEntry]:
+    """The margins that go with some rows, row by row and leaf by leaf."""
+    partition = open_snapshot(layout.root).partition
+    radius = read_settings(layout.root).margin_arcsec
+    rows = pa.concat_tables([DETECTIONS.empty(), *tables])
+    if not radius or not rows.num_rows:
+        return []
+    rows = rows.sort_by([(name, "ascending") for name in DETECTIONS.sort])
+    index, ra, dec = (rows[name].to_numpy() for name in ("_healpix_29", "ra", "dec"))
+    found = nearby(index, ra, dec, partition, radius)
+    wanted = {}
+    for row, order, npix in zip(*(column.tolist() for column in found), strict=True):
+        wanted.setdefault(HealpixPixel(order, npix), []).append(row)
+    return [
+        write_table(
+            layout,
+            DETECTIONS_MARGIN,
+            rows.take(of_leaf).cast(DETECTIONS_MARGIN.schema()),
+            part,
+            leaf,
+        )
+        for leaf, of_leaf in sorted(wanted.items())
     ]
-    return Manifest.of(night_group(night), files)

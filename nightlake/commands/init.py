@@ -36,6 +36,14 @@ _DEFAULTS = ArchiveSettings()
     help="Added to an exposure's UTC before its date is taken as the night.",
 )
 @click.option(
+    "--margin",
+    "margin_arcsec",
+    default=_DEFAULTS.margin_arcsec,
+    show_default=True,
+    metavar="ARCSEC",
+    help="Rows this near to another pixel are kept beside it too, for LSDB; 0: none are.",
+)
+@click.option(
     "--site-xyz",
     nargs=3,
     type=float,
@@ -49,6 +57,7 @@ def command(
     partition_order: int,
     match_radius_arcsec: float,
     night_offset_hours: float,
+    margin_arcsec: float,
     site_xyz: tuple[float, float, float] | None,
     site_name: str | None,
     name: str,
@@ -71,7 +80,12 @@ def command(
     site = SiteSettings(site_name, *site_xyz) if site_xyz and site_name else SiteSettings()
     try:
         settings = ArchiveSettings(
-            name, partition_order, match_radius_arcsec, night_offset_hours, site
+            name=name,
+            partition_order=partition_order,
+            match_radius_arcsec=match_radius_arcsec,
+            night_offset_hours=night_offset_hours,
+            margin_arcsec=margin_arcsec,
+            site=site,
         )
     except StoreError:
         raise

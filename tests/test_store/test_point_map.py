@@ -72,9 +72,9 @@ def test_a_file_written_in_pieces_is_counted_like_one_written_whole(root):
 
 def test_cells_that_a_manifest_states_wrong_are_found(root):
     manifest = night_manifest(open_snapshot(root).layout, NIGHT, [HealpixPixel(BASE, 3)])
-    (entry,) = manifest.files
+    entry, *margins = manifest.files
     moved = replace(entry, cells=(*entry.cells[1:], entry.cells[0]))
-    publish(root, {manifest.group: Manifest.of(manifest.group, [moved])}, "test")
+    publish(root, {manifest.group: Manifest.of(manifest.group, [moved, *margins])}, "test")
     assert {finding.code for finding in verify(root)} == {"cells"}
 
 

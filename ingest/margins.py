@@ -1,0 +1,221 @@
+"""The margins of a night: rows near another pixel than their own, kept beside that pixel too.
+
+    merge     of each pixel, the rows near others go to a file in staging as well    (BorderRows)
+    gather    each pixel's margin is made of what its neighbours have put there, and
+              of what stands of it that came from pixels which nobody has touched     (margin_files)
+
+So the bytes of a margin do not depend on how often, and in what order, images of a night came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import hpgeom
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from ingest.executor import Tasks
+from store import disk
+from store.borders import border_rows, nearby
+from store.columns import ROW_GROUP_ROWS
+from store.contract import DETECTIONS_MARGIN
+from store.files import TableWriter, check_intact
+from store.layout import HEALPIX_ORDER, HealpixPixel, Layout
+from store.manifest import FileEntry
+from store.partition import Partition
+
+# Neighbours share the files in staging that they are made of.
+MARGINS_A_TASK = 64
+PORTIONS = 4
+_BORDERED = "bordered"
+
+
+@dataclass(frozen=True, slots=True)
+class MarginRule:
+    """Which rows belong to margins: those within a radius of another leaf; none if it is 0."""
+
+    partition: Partition
+    radius_arcsec: float
+
+
+class BorderRows:
+    """Gathers the rows of one pixel that are near others, while the pixel's file is written."""
+
+    def __init__(self, rule: MarginRule, pixel: HealpixPixel) -> None:
+        self._rule, self._pixel = rule, pixel
+        self._found: list[pa.Table] = []
+
+    def add(self, rows: pa.Table) -> None:
+        """Some rows of the pixel, in the schema of `detections`; they are copied."""
+        radius = self._rule.radius_arcsec
+        if not radius:
+            return
+        index = _numbers(rows, "_healpix_29")
+        near = border_rows(index, self._pixel.order, radius)
+        if not near.size:
+            return
+        ra, dec = (_numbers(rows, name)[near] for name in ("ra", "dec"))
+        found = nearby(index[near], ra, dec, self._rule.partition, radius)
+        if found.row.size:
+            first = found.npix << (2 * (HEALPIX_ORDER - found.order))
+            taken = rows.take(_array(near[found.row]))
+            self._found.append(taken.append_column(_BORDERED, _array(first)))
+
+    def save(self, staging: Path) -> None:
+        """Put them in `staging`; what an earlier ingest put there goes."""
+        path = _staged(staging, self._pixel)
+        if not self._found:
+            disk.remove(path)
+            return
+        rows = pa.concat_tables(self._found)
+        with disk.File(path) as file, pa.ipc.new_file(file, rows.schema) as writer:
+            writer.write_table(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class MarginTask:
+    """The margins of some leaves; `touched` are the pixels about them that were merged anew."""
+
+    root: Path
+    part: str
+    staging: Path
+    rule: MarginRule
+    leaves: tuple[HealpixPixel, ...]
+    touched: tuple[HealpixPixel, ...]
+    standing: tuple[FileEntry, ...]
+
+
+def margin_files(
+    root: Path,
+    part: str,
+    staging: Path,
+    rule: MarginRule,
+    touched: Sequence[HealpixPixel],
+    standing: Mapping[HealpixPixel, FileEntry],
+    executor: Tasks,
+) -> list[FileEntry]:
+    """The files of a night's margins.
+
+    Parameters
+    ----------
+    touched : the pixels whose border rows `BorderRows` has saved in `staging`.
+    standing : the margins that are published of the night.
+    """
+    if not rule.radius_arcsec:
+        return []
+    near = _with_neighbours({_base(pixel, rule) for pixel in touched}, rule)
+    bases = [HealpixPixel(rule.partition.order, npix) for npix in sorted(near)]
+    leaves = [leaf for base in bases for leaf in rule.partition.leaves(base)]
+    size = max(1, min(MARGINS_A_TASK, len(leaves) // (PORTIONS * executor.workers)))
+    tasks = []
+    for start in range(0, len(leaves), size):
+        some = leaves[start : start + size]
+        about = _with_neighbours({_base(leaf, rule) for leaf in some}, rule)
+        tasks.append(
+            MarginTask(
+                root,
+                part,
+                staging,
+                rule,
+                tuple(some),
+                tuple(pixel for pixel in touched if _base(pixel, rule) in about),
+                tuple(standing[leaf] for leaf in some if leaf in standing),
+            )
+        )
+    files = [entry for leaf, entry in standing.items() if leaf not in set(leaves)]
+    for _, made in executor.run(make_margins, tasks):
+        files += made
+    return files
+
+
+def make_margins(task: MarginTask) -> list[FileEntry]:
+    """Write the margin of each leaf that has one, and describe it."""
+    layout = Layout(task.root)
+    rows = _sorted(pa.concat_tables([_new_rows(task), *_standing_rows(layout, task)]))
+    first = _numbers(rows, _BORDERED)
+    rows = rows.drop_columns([_BORDERED])
+    files = []
+    with ThreadPoolExecutor(1) as syncing:
+        for leaf in task.leaves:
+            start, end = np.searchsorted(first, leaf.index_range).tolist()
+            if start == end:
+                continue
+            with TableWriter(layout, DETECTIONS_MARGIN, task.part, leaf) as writer:
+                for row in range(start, end, ROW_GROUP_ROWS):
+                    writer.write(rows.slice(row, min(ROW_GROUP_ROWS, end - row)))
+                files.append(syncing.submit(writer.finish()))
+    return [file.result() for file in files]
+
+
+def _new_rows(task: MarginTask) -> pa.Table:
+    """What the pixels that were merged have for these leaves."""
+    found = [_with_leaf(DETECTIONS_MARGIN.empty(), 0)]
+    bounds = np.array([leaf.index_range[0] for leaf in task.leaves])
+    for pixel in task.touched:
+        path = _staged(task.staging, pixel)
+        if path.exists():
+            with pa.OSFile(str(path)) as file:
+                rows = pa.ipc.open_file(file).read_all()
+            wanted = np.isin(_numbers(rows, _BORDERED), bounds)
+            found.append(rows.take(_array(np.flatnonzero(wanted))))
+    return pa.concat_tables(found)
+
+
+def _standing_rows(layout: Layout, task: MarginTask) -> Iterator[pa.Table]:
+    """What stands of these margins and came from pixels that were not merged."""
+    bounds = np.array([pixel.index_range[0] for pixel in task.touched])
+    for entry in task.standing:
+        if entry.pixel is None:
+            continue
+        file = pq.ParquetFile(check_intact(layout, entry))
+        rows = file.read().cast(DETECTIONS_MARGIN.schema())
+        order, npix = task.rule.partition.locate(_numbers(rows, "_healpix_29"))
+        kept = ~np.isin(npix << (2 * (HEALPIX_ORDER - order)), bounds)
+        rows = rows.take(_array(np.flatnonzero(kept)))
+        yield _with_leaf(rows, entry.pixel.index_range[0])
+
+
+def _sorted(rows: pa.Table) -> pa.Table:
+    """By leaf, and within it in the order of the contract."""
+    keys = [_numbers(rows, name) for name in (_BORDERED, *DETECTIONS_MARGIN.sort)]
+    return rows.take(_array(np.lexsort(keys[::-1]))).combine_chunks()
+
+
+def _with_leaf(rows: pa.Table, first: int) -> pa.Table:
+    return rows.append_column(_BORDERED, _array(np.full(rows.num_rows, first)))
+
+
+def _staged(staging: Path, pixel: HealpixPixel) -> Path:
+    return staging / f"{pixel.order}-{pixel.npix}.border"
+
+
+def _base(pixel: HealpixPixel, rule: MarginRule) -> int:
+    """The pixel of the base order that it is, or is part of."""
+    return pixel.npix >> (2 * (pixel.order - rule.partition.order))
+
+
+def _with_neighbours(bases: set[int], rule: MarginRule) -> set[int]:
+    """Pixels of the base order and those that touch them."""
+    listed = np.array(sorted(bases), dtype=np.int64)
+    around = hpgeom.neighbors(2**rule.partition.order, listed, nest=True)
+    return bases | (set(np.ravel(around).tolist()) - {-1})
+
+
+def _numbers(rows: pa.Table, name: str) -> NDArray[Any]:
+    """A column without nulls, not to be written to."""
+    # Not `to_numpy`: that imports pandas, where it is installed, in half a second a worker.
+    column: NDArray[Any] = np.from_dlpack(rows[name].combine_chunks())
+    return column
+
+
+def _array(values: NDArray[np.int64]) -> pa.Int64Array:
+    # Not `pa.array`, for the same reason.
+    buffer = pa.py_buffer(np.ascontiguousarray(values))
+    return pa.Array.from_buffers(pa.int64(), len(values), [None, buffer])

@@ -1,0 +1,22 @@
+"""What `verify` finds: a fault, where it is, and what to do about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+REPAIR = "Make the links anew with: nightlake repair ARCHIVE."
+AGAIN = "Give its whole night again: nightlake ingest ARCHIVE PATH --rebuild."
+BACKUP = "Restore the file from a backup."
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One fault: what is wrong, where, and the remedy. `code` is stable, for programs."""
+
+    code: str
+    where: str
+    what: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}. {self.remedy}"
