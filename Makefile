@@ -96,11 +96,12 @@ spelling: $(VENV)/check.stamp
 
 RESULTS := benchmarks/results
 bench: $(VENV)/bench.stamp  ## Run the benchmarks at their small sizes; refresh docs/performance.md
-	for subject in hjd secz fits match ingest stages; do \
+	for subject in hjd secz fits match ingest stages store; do \
 	  $(BIN)/python -m benchmarks.$$subject --json $(RESULTS)/$$subject.json || exit 1; done
 	$(BIN)/python -m benchmarks.page
 
 bench-full: bench  ## Run the large sizes too: needs 40 GB of disk and half an hour
+	$(BIN)/python -m benchmarks.store --rows 20000000 --json $(RESULTS)/store-20M.json
 	$(BIN)/python -m benchmarks.match --rows 20000000 --json $(RESULTS)/match-20M.json
 	for rows in 2000000 20000000 100000000; do \
 	  $(BIN)/python -m benchmarks.scaling --rows $$rows --json $(RESULTS)/scaling-$$rows.json || exit 1; done
