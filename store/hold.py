@@ -16,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 
 from store.errors import DamagedArchiveError, UnknownPublicationError
+from store.layout import Layout
 from store.snapshot import Snapshot, open_snapshot
 
 
@@ -65,6 +66,26 @@ def hold_current(root: Path) -> Hold:
                     where=root,
                     hint="Restore the archive from a backup.",
                 ) from error
+
+
+def hold_catalogue(folder: Path) -> tuple[Path, Hold | None]:
+    """Where a catalogue lies, links followed, and a hold on the publication that it is part of.
+
+    An archive's `detections` leads to what is current, which may be another publication a moment
+    later: whoever reads it file by file keeps to the folder that is returned. A catalogue that is
+    of no archive has nothing to hold.
+    """
+    while True:
+        real = folder.resolve()
+        publication = real.parent
+        if publication.parent.name != "publications" or not _file(publication).is_file():
+            return real, None
+        layout = Layout(publication.parent.parent)
+        try:
+            return real, Hold(Snapshot(layout, int(publication.name)))
+        except UnknownPublicationError:
+            if folder.resolve() == real:
+                raise
 
 
 @contextmanager

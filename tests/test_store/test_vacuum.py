@@ -23,6 +23,7 @@ from store.contract import DETECTIONS
 from store.errors import ArchiveBusyError, DamagedArchiveError, UnknownPublicationError
 from store.files import write_table
 from store.history import find_publication, history
+from store.hold import hold_catalogue
 from store.layout import Layout
 from store.locks import locked, staged
 from store.manifest import Manifest
@@ -238,6 +239,17 @@ def test_a_reader_that_comes_too_late_opens_what_is_current(root, monkeypatch):
     monkeypatch.setattr("store.hold.open_snapshot", lambda _: answers.pop(0))
     with Archive(root) as archive:
         assert archive.snapshot.number == 4
+
+
+def test_a_catalogue_is_held_where_it_lies(root, tmp_path):
+    folder, hold = hold_catalogue(root / "detections")
+    assert folder == Layout(root).publication(4) / "detections"
+    publish_night(root, NIGHTS[2], 5)
+    assert vacuum(root, older_than_days=0).held == [4]
+    assert (folder / "dataset" / PIXELS[0].hats_path / "20240110.parquet").is_file()
+    hold.release()
+    assert vacuum(root, older_than_days=0).publications == [4]
+    assert hold_catalogue(tmp_path) == (tmp_path, None)
 
 
 # --- writers ----------------------------------------------------------------------------------
