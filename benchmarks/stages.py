@@ -23,6 +23,7 @@ import numpy as np
 
 import ingest.batch
 import ingest.image
+import ingest.matching
 import ingest.merge
 import ingest.pipeline
 import ingest.records
@@ -59,10 +60,10 @@ STAGES: dict[str, tuple[tuple[object, str], ...]] = {
         (ingest.reference_shelf.ReferenceShelf, "colours"),
         (transforms.match.SkyGrid, "__init__"),
     ),
-    "match": ((transforms.match.SkyGrid, "nearest"), (ingest.image, "match_rank")),
+    "match": ((transforms.match.SkyGrid, "nearest"), (ingest.matching, "match_rank")),
     "calibration, flags": (
         (ingest.image, "calibrated_magnitude"),
-        (ingest.image, "colour_correction"),
+        (ingest.matching, "colour_correction"),
         (ingest.image, "catflags"),
         (ingest.image, "coordinate_fault"),
     ),
