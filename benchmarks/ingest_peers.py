@@ -154,11 +154,9 @@ def hats_import_seconds(night: Night, folder: Path, workers: int) -> float | Non
     if find_spec("hats_import") is None:
         return None
     from dask.distributed import Client, LocalCluster
-    from hats_import.catalog.arguments import (  # type: ignore[import-not-found]
-        ImportArguments,
-    )
-    from hats_import.catalog.file_readers import FitsReader  # type: ignore[import-not-found]
-    from hats_import.pipeline import pipeline_with_client  # type: ignore[import-not-found]
+    from hats_import.catalog.arguments import ImportArguments
+    from hats_import.catalog.file_readers import FitsReader
+    from hats_import.pipeline import pipeline_with_client
 
     files = sorted(night.raw.rglob("*_psfcat.fits"))
     cluster = LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None)

@@ -107,8 +107,8 @@ def _publish(archive: Path, night: Night) -> float:
         settled = []
         for pixel, table in night:
             with TableWriter(layout, DETECTIONS, PART, pixel) as writer:
-                for start in range(0, table.num_rows, ROW_GROUP_ROWS):
-                    writer.write(table.slice(start, ROW_GROUP_ROWS))
+                for row in range(0, table.num_rows, ROW_GROUP_ROWS):
+                    writer.write(table.slice(row, ROW_GROUP_ROWS))
                 settled.append(syncing.submit(writer.finish()))
         files = [one.result() for one in settled]
     group = night_group(NIGHT)
