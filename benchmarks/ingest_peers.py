@@ -159,7 +159,10 @@ def hats_import_seconds(night: Night, folder: Path, workers: int) -> float | Non
     from hats_import.pipeline import pipeline_with_client
 
     files = sorted(night.raw.rglob("*_psfcat.fits"))
-    cluster = LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None)
+    cluster = LocalCluster(
+        n_workers=workers, threads_per_worker=1, dashboard_address=None,
+        env={"PYTHONWARNINGS": "ignore"},  # astropy's, of a unit in every file
+    )  # fmt: skip
     seconds = 0.0
     with cluster, Client(cluster) as client:
         for name, some in (("warm", files[:2]), ("all", files)):
