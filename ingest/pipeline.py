@@ -65,8 +65,12 @@ PUBLISHED_ROW_BYTES = 60
 
 
 @dataclass(slots=True)
-class _Night:
-    """One night on its way."""
+class Night:
+    """One night on its way.
+
+    `removed` are images (as pid) that are published and will not be; `rematched` says that the new
+    ones are published rows with other ids, in the pixels where they lay.
+    """
 
     root: Path
     night: date
@@ -75,6 +79,8 @@ class _Night:
     standing: Manifest
     staging: Path
     result: BatchResult = field(default_factory=BatchResult)
+    removed: frozenset[int] = frozenset()
+    rematched: bool = False
 
     @property
     def part(self) -> str:
@@ -196,7 +202,7 @@ def _ingest_night(
         standing = snapshot.manifest(group)
         if rebuild and not _tables_intact(layout, standing):
             standing = Manifest.of(group, ())  # who is to know what its files belong to?
-        one = _Night(root, night, settings, snapshot, standing, layout.staging(group))
+        one = Night(root, night, settings, snapshot, standing, layout.staging(group))
         with disk.writing(root):
             disk.make_folder(one.staging)
             sweep_unfinished(layout, one.part)
@@ -204,15 +210,25 @@ def _ingest_night(
             recipes = published.select("recipe", "match_recipe").rows()
             known = dict(zip(published["pid"], recipes, strict=True))
             _stage(one, images, {} if rebuild else known, hjd_method, executor, progress)
-            new = {record["pid"] for record in one.result.records}
-            kept = published.filter(~pl.col("pid").is_in(new))
-            files = _detections(one, set(known), executor, progress)
-            files += _small_tables(one, layout)
-            files += refused_rows(layout, one.part, standing, kept, one.result.refusals)
-            publish(root, {group: Manifest.of(group, files)}, f"ingest of {night}")
-            disk.discard(one.staging)
+            publish_night(one, f"ingest of {night}", executor, progress)
+    new = {record["pid"] for record in one.result.records}
     seen = [LookedAt(i.path.name, i.pid, i.pid in new and i.pid not in known) for i in images]
     return _report(one), one.result.refusals, seen
+
+
+def publish_night(one: Night, reason: str, executor: Tasks, progress: Progress | None) -> None:
+    """Publish what was staged of a night, beside what stands of it and is not replaced."""
+    layout = Layout(one.root)
+    published = read_small_table(layout, one.standing, IMAGES)
+    known = set(published["pid"])
+    gone = known & ({record["pid"] for record in one.result.records} | one.removed)
+    kept = published.filter(~pl.col("pid").is_in(gone))
+    files = _detections(one, known, gone, executor, progress)
+    files += _small_tables(one, layout, kept)
+    files += refused_rows(layout, one.part, one.standing, kept, one.result.refusals)
+    group = one.standing.group
+    publish(one.root, {group: Manifest.of(group, files)}, reason)
+    disk.discard(one.staging)
 
 
 def _tables_intact(layout: Layout, standing: Manifest) -> bool:
@@ -227,7 +243,7 @@ def _tables_intact(layout: Layout, standing: Manifest) -> bool:
 
 
 def _stage(
-    one: _Night,
+    one: Night,
     images: list[PlannedImage],
     known: Mapping[int, Recipes],
     hjd_method: HjdMethod,
@@ -279,10 +295,10 @@ def _batches(images: list[PlannedImage], workers: int) -> list[list[PlannedImage
 
 
 def _detections(
-    one: _Night, known: set[int], executor: Tasks, progress: Progress | None
+    one: Night, known: set[int], gone: set[int], executor: Tasks, progress: Progress | None
 ) -> list[FileEntry]:
-    """The night's files of detections, by pixel."""
-    replaced = tuple(sorted(known & {record["pid"] for record in one.result.records}))
+    """The night's files of detections, by pixel; of the images that are published, some go."""
+    replaced = tuple(sorted(gone))
     standing = _by_pixel(one.standing, "detections")
     if len(replaced) == len(known):
         standing = {}  # nothing of it is left: what may have become of the files does not matter
@@ -290,13 +306,14 @@ def _detections(
     for piece in one.result.pieces:
         pixel = HealpixPixel(one.settings.partition_order, piece.npix)
         pieces.setdefault(pixel, []).append(piece)
-    touched = sorted({*pieces, *(pixel for pixel in standing if pixel and replaced)})
+    elsewhere = standing if replaced and not one.rematched else ()
+    touched = sorted({*pieces, *elsewhere})
     pixels = [
         PixelTask(pixel, tuple(pieces.get(pixel, ())), standing.get(pixel)) for pixel in touched
     ]
     rule = MarginRule(one.snapshot.partition, one.settings.margin_arcsec)
     tasks = [
-        MergeTask(one.root, one.part, one.night, one.staging, some, rule, replaced)
+        MergeTask(one.root, one.part, one.staging, some, rule, replaced)
         for some in _portions(pixels, executor.workers)
     ]
     files = [entry for pixel, entry in standing.items() if pixel not in set(touched)]
@@ -336,25 +353,23 @@ def _portions(pixels: list[PixelTask], workers: int) -> list[tuple[PixelTask, ..
     return [tuple(portion) for portion in portions]
 
 
-def _small_tables(one: _Night, layout: Layout) -> list[FileEntry]:
-    images = images_frame(
-        read_small_table(layout, one.standing, IMAGES), one.result.records, one.night
-    )
+def _small_tables(one: Night, layout: Layout, kept: pl.DataFrame) -> list[FileEntry]:
+    images = images_frame(kept, one.result.records, one.night)
     if images.is_empty():
         return []
     exposures = exposures_frame(
         read_small_table(layout, one.standing, EXPOSURES), images, one.result.earth_s
     )
-    # A night that nothing new came to keeps the word of who made it.
+    # A night that no file came to keeps the word of who made it.
     old = read_small_table(layout, one.standing, NIGHTS)
-    night = night_frame(images) if one.result.records or old.is_empty() else old
+    night = night_frame(images, None if one.result.records and not one.rematched else old)
     tables: list[tuple[Any, Any]] = [(IMAGES, images), (EXPOSURES, exposures), (NIGHTS, night)]
     return [
         write_table(layout, table, to_contract(frame, table), one.part) for table, frame in tables
     ]
 
 
-def _report(one: _Night) -> GroupReport:
+def _report(one: Night) -> GroupReport:
     records = one.result.records
     outcome: Outcome = "refused"
     if records:

@@ -38,13 +38,10 @@ def to_contract(frame: pl.DataFrame, table: Table) -> pa.Table:
     return ordered.to_arrow().cast(table.schema())
 
 
-def images_frame(
-    standing: pl.DataFrame, records: list[dict[str, Any]], night: date
-) -> pl.DataFrame:
-    """The night's images: the standing ones that are not replaced, and the new."""
+def images_frame(kept: pl.DataFrame, records: list[dict[str, Any]], night: date) -> pl.DataFrame:
+    """The night's images: the standing ones that are kept, and the new."""
     rows = [{**record, "night": night} for record in records]
-    new = pl.DataFrame(rows, schema=standing.schema)
-    kept = standing.filter(~pl.col("pid").is_in(new["pid"].implode()))
+    new = pl.DataFrame(rows, schema=kept.schema)
     return pl.concat([kept, new]).sort(IMAGES.sort, maintain_order=True)
 
 
@@ -80,8 +77,11 @@ def exposures_frame(
     )
 
 
-def night_frame(images: pl.DataFrame) -> pl.DataFrame:
-    """The one row of `nights`."""
+def night_frame(images: pl.DataFrame, made: pl.DataFrame | None = None) -> pl.DataFrame:
+    """The one row of `nights`: made by this code, or as a row that stands says, if there is one."""
+    versions = [earth_orientation_version(), code_version()]
+    if made is not None and not made.is_empty():
+        versions = list(made.select("iers_version", "code_version").row(0))
     counts = ["n_read", "n_published", "n_refused", "n_matched", "n_unmatched"]
     return images.select(
         pl.col("night").first(),
@@ -91,6 +91,6 @@ def night_frame(images: pl.DataFrame) -> pl.DataFrame:
         n_images=pl.len().cast(pl.Int64),
         n_bad_images=pl.col("is_bad").sum().cast(pl.Int64),
         **{name: pl.col(name).sum() for name in counts},
-        iers_version=pl.lit(earth_orientation_version()),
-        code_version=pl.lit(code_version()),
+        iers_version=pl.lit(versions[0]),
+        code_version=pl.lit(versions[1]),
     ).select(NIGHTS.names)
