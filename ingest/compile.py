@@ -6,8 +6,6 @@ The kernels that move records are compiled for the columns of `detections`, whic
 
 from __future__ import annotations
 
-from datetime import date
-
 import numpy as np
 
 from ingest.records import OF_ROW, ImageKey, ImageSorter, numpy_type
@@ -30,8 +28,8 @@ def compile_ingest() -> None:
     columns = {column.name: np.zeros(2, numpy_type(column)) for column in OF_ROW}
     records = ImageSorter().sort(columns)
     order, _ = RadixSorter().sort(records["_healpix_29"])
-    image = ImageKey(expid=0, field=0, fid=1, ccdid=1, qid=1, rcid=0, has_flags=True)
-    for _ in RowGroups().tables(records, order, [image], date(2024, 1, 1)):
+    image = ImageKey(night=0, expid=0, field=0, fid=1, ccdid=1, qid=1, rcid=0, has_flags=True)
+    for _ in RowGroups().tables(records, order, [image]):
         pass
 
 

@@ -16,7 +16,7 @@ from ingest.healpix import healpix_29
 from ingest.matching import match_rows
 from ingest.plan import PlannedImage, refusal_of
 from ingest.psfcat import PsfCatalogue, coordinate_fault
-from ingest.records import OF_IMAGE, ImageKey
+from ingest.records import OF_IMAGE, ImageKey, day_number
 from ingest.reference_shelf import ReferenceShelf
 from ingest.report import Refusal
 from transforms.hjd import QUADRANT_HALF_WIDTH_DEG, fit_light_travel_time, footprint_centre
@@ -142,8 +142,9 @@ def image_rows(
         **{f"hjd_c{i}": None if fit is None else float(fit.coefficients[i]) for i in range(6)},
         **matched.record,
     }
-    of_image = {name: getattr(facts, name) for name in OF_IMAGE}
-    key = ImageKey(**of_image, has_flags=flags is not None or is_bad)
+    of_image = {name: getattr(facts, name) for name in OF_IMAGE if name != "night"}
+    has_flags = flags is not None or is_bad
+    key = ImageKey(day_number(planned.night), **of_image, has_flags=has_flags)
     return ImageRows(columns, key, record), refusal
 
 

@@ -79,6 +79,46 @@ class BorderRows:
             writer.write_table(rows)
 
 
+class NearRows:
+    """Gathers the rows near some leaves that make up one pixel: what the margins of these hold.
+
+    They come from the leaves themselves and from the margin that the pixel had as a whole.
+    """
+
+    def __init__(self, rule: MarginRule, leaves: Sequence[HealpixPixel]) -> None:
+        self._rule, self._leaves = rule, leaves
+        self._starts = np.array([leaf.index_range[0] for leaf in leaves])
+        self._found = [_with_leaf(DETECTIONS_MARGIN.empty(), 0)]
+
+    def add_inside(self, rows: pa.Table, leaf: HealpixPixel) -> None:
+        """Some rows of a leaf, in the schema of `detections`; they are copied."""
+        index = _numbers(rows, "_healpix_29")
+        if self._rule.radius_arcsec:
+            self._add(rows, border_rows(index, leaf.order, self._rule.radius_arcsec))
+
+    def add_outside(self, rows: pa.Table) -> None:
+        """Some rows of the pixel's margin, in the schema of `detections`; they are copied."""
+        if self._rule.radius_arcsec:
+            self._add(rows, np.arange(rows.num_rows))
+
+    def _add(self, rows: pa.Table, near: NDArray[np.int64]) -> None:
+        index, ra, dec = (_numbers(rows, name)[near] for name in ("_healpix_29", "ra", "dec"))
+        found = nearby(index, ra, dec, self._rule.partition, self._rule.radius_arcsec)
+        first = found.npix << (2 * (HEALPIX_ORDER - found.order))
+        here = np.isin(first, self._starts)
+        taken = rows.take(_array(near[found.row[here]])).cast(DETECTIONS_MARGIN.schema())
+        self._found.append(taken.append_column(_BORDERED, _array(first[here])))
+
+    def margins(self) -> Iterator[tuple[HealpixPixel, pa.Table]]:
+        """Each leaf's margin, in the schema and the order of the contract."""
+        rows = _sorted(pa.concat_tables(self._found))
+        first = _numbers(rows, _BORDERED)
+        rows = rows.drop_columns([_BORDERED])
+        for leaf in self._leaves:
+            start, end = np.searchsorted(first, leaf.index_range).tolist()
+            yield leaf, rows.slice(start, end - start)
+
+
 @dataclass(frozen=True, slots=True)
 class MarginTask:
     """The margins of some leaves; `touched` are the pixels about them that were merged anew."""

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
-from functools import cache
 from pathlib import Path
 
-import numpy as np
-
 from ingest.margins import BorderRows, MarginRule
-from ingest.records import ImageKey, Records
-from ingest.row_groups import RowGroups
-from ingest.runs import Run, RunReader, parts
+from ingest.merger import merger
+from ingest.runs import Run, within
 from ingest.shards import Piece
-from ingest.standing import standing_run
+from ingest.standing import Gone, standing_run
 from store.contract import DETECTIONS
 from store.files import TableWriter, check_intact
 from store.layout import HealpixPixel, Layout
 from store.manifest import FileEntry
-from transforms.sorting import Keys, Order, RadixSorter
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +40,6 @@ class MergeTask:
 
     root: Path
     part: str
-    night: date
     staging: Path
     pixels: tuple[PixelTask, ...]
     margins: MarginRule
@@ -55,7 +48,6 @@ class MergeTask:
 
 def merge_pixels(task: MergeTask) -> list[FileEntry]:
     """Write the file of each pixel that has a row left, and describe it."""
-    tools = _tools()
     files = []
     # A file is synced and named while the next one is made: the disk does not wait for the
     # processor, nor the processor for the disk.
@@ -63,71 +55,30 @@ def merge_pixels(task: MergeTask) -> list[FileEntry]:
         for one in task.pixels:
             borders = BorderRows(task.margins, one.pixel)
             with TableWriter(Layout(task.root), DETECTIONS, task.part, one.pixel) as writer:
-                tools.merge(task, one, writer, borders)
+                with _runs(task, one) as runs:
+                    for table in merger().tables(runs, *one.pixel.index_range):
+                        writer.write(table)
+                        borders.add(table)
                 if writer.rows:
                     files.append(syncing.submit(writer.finish()))
             borders.save(task.staging)
     return [file.result() for file in files]
 
 
-class _Tools(threading.local):
-    """What a worker keeps from pixel to pixel, each thread its own: the buffers of a merge."""
-
-    def __init__(self) -> None:
-        self._reader = RunReader()
-        self._sorter = RadixSorter()
-        self._row_groups = RowGroups()
-
-    def merge(
-        self, task: MergeTask, one: PixelTask, writer: TableWriter, borders: BorderRows
-    ) -> None:
-        """Write a pixel's rows in the order of the contract."""
-        runs = [
-            Run(task.staging / piece.shard, piece.start, piece.start + piece.rows, (piece.image,))
-            for piece in one.pieces
-        ]
-        if one.standing is None:
-            self._write(runs, one.pixel, task.night, writer, borders)
-            return
-        # Damage must not be merged into a new file, whose checksum would vouch for it.
-        path = check_intact(Layout(task.root), one.standing)
-        with standing_run(path, task.replaced, task.staging) as standing:
-            self._write([*standing, *runs], one.pixel, task.night, writer, borders)
-
-    def _write(
-        self,
-        runs: Sequence[Run],
-        pixel: HealpixPixel,
-        night: date,
-        writer: TableWriter,
-        borders: BorderRows,
-    ) -> None:
-        for some in parts(runs, *pixel.index_range):
-            records, images = self._reader.read(some)
-            order, index = self._sorter.sort(records["_healpix_29"])
-            break_ties(order, index, records, images)
-            for table in self._row_groups.tables(records, order, images, night):
-                writer.write(table)
-                borders.add(table)
-
-
-@cache
-def _tools() -> _Tools:
-    return _Tools()
-
-
-def break_ties(order: Order, index: Keys, records: Records, images: Sequence[ImageKey]) -> None:
-    """Put rows of one index into the contract's order: by expid, rcid, sourceid; in place.
-
-    Parameters
-    ----------
-    order, index : int32, int64 (n,): where the records go, and their sorted `_healpix_29`.
-    """
-    same = index[1:] == index[:-1]
-    if not same.any():
+@contextmanager
+def _runs(task: MergeTask, one: PixelTask) -> Iterator[list[Run]]:
+    """All that goes into a pixel, sorted run by run."""
+    runs = [
+        Run(task.staging / piece.shard, piece.start, piece.start + piece.rows, (piece.image,))
+        for piece in one.pieces
+    ]
+    if one.pixel.order > task.margins.partition.order:
+        # Images are cut by the base order alone, so that their shards stay good when pixels split.
+        runs = within(runs, *one.pixel.index_range)
+    if one.standing is None:
+        yield runs
         return
-    # Few rows share an index of order 29 (0.4 mas): only those are sorted by the rest.
-    tied = np.flatnonzero(np.concatenate(([False], same)) | np.concatenate((same, [False])))
-    rows = records[order[tied]]
-    pid = np.array([image.pid for image in images])[rows["image"]]
-    order[tied] = order[tied][np.lexsort((rows["sourceid"], pid, rows["_healpix_29"]))]
+    # Damage must not be merged into a new file, whose checksum would vouch for it.
+    path = check_intact(Layout(task.root), one.standing)
+    with standing_run(path, Gone(pids=task.replaced), task.staging) as standing:
+        yield [*standing, *runs]

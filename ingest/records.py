@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from datetime import date
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,8 +25,12 @@ Records = NDArray[np.void]
 
 
 class ImageKey(NamedTuple):
-    """What holds for every row of an image; `has_flags` tells whether its catflags are known."""
+    """What holds for every row of an image.
 
+    `night` is in days since 1970-01-01; `has_flags` tells whether the catflags are known.
+    """
+
+    night: int
     expid: int
     field: int
     fid: int
@@ -40,14 +45,18 @@ class ImageKey(NamedTuple):
         return pid_of(self.expid, self.rcid)
 
 
-# The columns of `detections` that an image's key and its night fill.
-OF_IMAGE = ("expid", "field", "fid", "ccdid", "qid", "rcid")
-OF_ROW = tuple(
-    column for column in DETECTIONS.columns if column.name not in ("night", *OF_IMAGE)
-)  # fmt: skip
+# The columns of `detections` that an image's key fills.
+OF_IMAGE = ("night", "expid", "field", "fid", "ccdid", "qid", "rcid")
+OF_ROW = tuple(column for column in DETECTIONS.columns if column.name not in OF_IMAGE)
+_EPOCH = date(1970, 1, 1)
 
 # What stands for null in numbers that have no NaN; catflags are null for an image as a whole.
 NULLS = {"oid": -1, "match_rank": 0}
+
+
+def day_number(night: date) -> int:
+    """A night as `ImageKey` has it."""
+    return (night - _EPOCH).days
 
 
 def numpy_type(column: Column) -> np.dtype[Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from datetime import date
 from typing import Any
 
 import numpy as np
@@ -37,7 +36,7 @@ class RowGroups:
         self._schema = DETECTIONS.schema()
 
     def tables(
-        self, records: Records, order: Order, images: Sequence[ImageKey], night: date
+        self, records: Records, order: Order, images: Sequence[ImageKey]
     ) -> Iterator[pa.Table]:
         """The records in the order given, in the schema of `detections`.
 
@@ -51,7 +50,6 @@ class RowGroups:
             for name in OF_IMAGE
         }
         has_flags = np.array([image.has_flags for image in images], dtype=bool)
-        self._columns["night"][:] = np.datetime64(night, "D").astype(np.int32)
         for start in range(0, len(order), ROW_GROUP_ROWS):
             chosen = order[start : start + ROW_GROUP_ROWS]
             unpack(records, chosen, self._members)

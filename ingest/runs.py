@@ -48,17 +48,28 @@ def parts(runs: Sequence[Run], low: int, past: int) -> Iterator[Sequence[Run]]:
             yield runs
         return
     bounds = [low + (past - low) * quarter // 4 for quarter in (1, 2, 3)]
-    quarters: list[list[Run]] = [[], [], [], []]
+    edges = pairwise([low, *bounds, past])
+    for quarter, (first, last) in zip(_cut(runs, bounds), edges, strict=True):
+        yield from parts(quarter, first, last)
+
+
+def within(runs: Sequence[Run], low: int, past: int) -> list[Run]:
+    """Of some runs, the records whose index is from `low` to before `past`."""
+    return _cut(runs, [low, past])[1]
+
+
+def _cut(runs: Sequence[Run], bounds: Sequence[int]) -> list[list[Run]]:
+    """The runs below the first of the bounds, between them, and from the last one on."""
+    pieces: list[list[Run]] = [[] for _ in range(len(bounds) + 1)]
     for path, of_file in groupby(runs, key=lambda run: run.path):
         with FileIO(path) as file:
             for run in of_file:
                 cuts = [_first_from(file, run, bound) for bound in bounds]
                 edges = zip([run.start, *cuts], [*cuts, run.end], strict=True)
-                for quarter, (start, end) in zip(quarters, edges, strict=True):
+                for piece, (start, end) in zip(pieces, edges, strict=True):
                     if start < end:
-                        quarter.append(replace(run, start=start, end=end))
-    for quarter, (first, last) in zip(quarters, pairwise([low, *bounds, past]), strict=True):
-        yield from parts(quarter, first, last)
+                        piece.append(replace(run, start=start, end=end))
+    return pieces
 
 
 def _first_from(file: FileIO, run: Run, bound: int) -> int:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from ingest.records import NULLS, OF_IMAGE, OF_ROW, RECORD, ImageKey, Records
+from ingest.records import NULLS, OF_IMAGE, OF_ROW, RECORD, ImageKey, Records, day_number
 from ingest.runs import Run
 from ingest.shards import write_records
 from store import disk
@@ -19,15 +22,28 @@ from store.atomic import partial_of
 from store.columns import ROW_GROUP_ROWS
 
 
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """Rows that are left out: those of some images (as pid) and of some nights."""
+
+    pids: tuple[int, ...] = ()
+    nights: tuple[date, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.pids or self.nights)
+
+
+NOTHING = Gone()
+
+
 @contextmanager
-def standing_run(path: Path, replaced: Sequence[int], staging: Path) -> Iterator[list[Run]]:
-    """The rows of a published file without those of the images `replaced` (as pid).
+def standing_run(path: Path, gone: Gone, staging: Path) -> Iterator[list[Run]]:
+    """The rows of a published file, of detections or of their margin, without those that are gone.
 
     They are written to a file of their own, which is gone at the end: a pixel may hold more rows
     than should be in memory. No run if none is left.
     """
     images: dict[int, ImageKey] = {}
-    gone = np.asarray(replaced, dtype=np.int64)
     spilled = partial_of(staging / path.stem)
     try:
         rows = 0
@@ -41,11 +57,9 @@ def standing_run(path: Path, replaced: Sequence[int], staging: Path) -> Iterator
         disk.discard(spilled)
 
 
-def _records(
-    batch: pa.RecordBatch, replaced: NDArray[np.int64], images: dict[int, ImageKey]
-) -> Records:
+def _records(batch: pa.RecordBatch, gone: Gone, images: dict[int, ImageKey]) -> Records:
     """Rows as records, their images added to `images` under their pid."""
-    columns = {name: batch.column(name).to_numpy() for name in OF_IMAGE}
+    columns = {name: _of_image(batch, name) for name in OF_IMAGE}
     pids = columns["expid"] * 10_000 + columns["rcid"].astype(np.int64) * 100 + 15
     distinct, first, image = np.unique(pids, return_index=True, return_inverse=True)
     has_flags = batch.column("catflags").is_valid().to_numpy(zero_copy_only=False)
@@ -62,4 +76,12 @@ def _records(
             values = values.fill_null(NULLS.get(column.name, 0))
         # Floats that are null become NaN.
         records[column.name] = values.to_numpy(zero_copy_only=False)
-    return records[~np.isin(pids, replaced)]
+    left_out = np.isin(pids, np.array(gone.pids, dtype=np.int64))
+    left_out |= np.isin(columns["night"], [day_number(night) for night in gone.nights])
+    return records[~left_out]
+
+
+def _of_image(batch: pa.RecordBatch, name: str) -> NDArray[Any]:
+    """A column of whole numbers; nights are days."""
+    values = batch.column(name)
+    return cast(NDArray[Any], (values.cast(pa.int32()) if name == "night" else values).to_numpy())

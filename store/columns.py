@@ -102,7 +102,7 @@ class Table:
         # Not `empty_table`: that imports pandas, where it is installed.
         return pa.Table.from_batches([], self.schema())
 
-    def write_options(self) -> dict[str, Any]:
+    def write_options(self, codec_level: int = CODEC_LEVEL) -> dict[str, Any]:
         """Arguments of `pyarrow.parquet.ParquetWriter` that keep the contract's encodings.
 
         Dictionary encoding of high-cardinality columns, pyarrow's default, costs four times
@@ -113,7 +113,7 @@ class Table:
         others = [c.name for c in self.columns if c.encoding != "dictionary"]
         return {
             "compression": dict.fromkeys(packed, "none") | dict.fromkeys(others, CODEC),
-            "compression_level": dict.fromkeys(others, CODEC_LEVEL),
+            "compression_level": dict.fromkeys(others, codec_level),
             "use_dictionary": packed,
             # Float32 columns are measurements: every row group has all of their values.
             "write_statistics": [c.name for c in self.columns if c.dtype != "float32"],
@@ -127,11 +127,11 @@ class Table:
             "version": "2.6",
         }
 
-    def writer(self, where: Any) -> pq.ParquetWriter:
+    def writer(self, where: Any, codec_level: int = CODEC_LEVEL) -> pq.ParquetWriter:
         """A writer of this table to a file or sink: equal row groups give equal bytes."""
         import pyarrow.parquet as pq
 
-        return pq.ParquetWriter(where, self.schema(), **self.write_options())
+        return pq.ParquetWriter(where, self.schema(), **self.write_options(codec_level))
 
     def write(self, data: pa.Table, where: Any) -> None:
         """Write `data` (this table's schema) as one Parquet file; equal rows give equal bytes."""

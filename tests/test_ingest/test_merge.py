@@ -22,7 +22,7 @@ from store.settings import ArchiveSettings
 from store.snapshot import open_snapshot
 from store.verify import verify
 
-KEY = ImageKey(expid=1, field=600, fid=2, ccdid=7, qid=4, rcid=27, has_flags=True)
+KEY = ImageKey(night=0, expid=1, field=600, fid=2, ccdid=7, qid=4, rcid=27, has_flags=True)
 PIXEL = 4**24  # indices of order 29 in a pixel of order 5
 
 
