@@ -27,6 +27,7 @@ from products.crossmatch.rows import (
     overlapping,
 )
 from products.errors import MissingColumnError, UnreadableCatalogueError
+from store.hold import hold_catalogue
 from store.layout import HEALPIX_ORDER, HealpixPixel
 
 # Row groups that are needed again soon are kept, up to so many bytes: of the right side by the
@@ -64,11 +65,12 @@ class HatsCatalogue(Catalogue):
     """
 
     def __init__(self, folder: Path, wanted: ColumnNames, side: str) -> None:
-        self.folder = folder
-        said = _said(folder)
+        # Not through an archive's links: a night may be published before the last file is read.
+        self.folder, self._hold = hold_catalogue(folder)
+        said = _said(self.folder)
         self.name = said.get("obs_collection", folder.name)
         self._suffix = said.get("hats_npix_suffix", ".parquet")
-        self.pixels = tuple(sorted(_pixels(folder), key=lambda pixel: pixel.index_range))
+        self.pixels = tuple(sorted(_pixels(self.folder), key=lambda pixel: pixel.index_range))
         ends = np.array([pixel.index_range for pixel in self.pixels], dtype=np.int64).reshape(-1, 2)
         self._first, self._last = ends[:, 0], ends[:, 1] - 1
         self._blocks: dict[HealpixPixel, list[Block]] = {}
@@ -148,6 +150,8 @@ class HatsCatalogue(Catalogue):
         """Forget rows and row groups at once: they know the catalogue and it knows them."""
         self._cache.clear()
         self._blocks.clear()
+        if self._hold is not None:
+            self._hold.release()
 
     def load(self, block: RowGroup) -> Rows:
         """The rows of a row group."""
