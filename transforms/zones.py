@@ -226,9 +226,11 @@ def count_cells(ra: Floats, dec: Floats, zones: Zones, cells: Index, starts: Ind
                 cell = int(zones.blocks[block, 1]) + line * side + clamp((x - column) * side, side)
                 cells[begin + j] = cell
                 starts[U(cell + 2)] += 1
-    for c in range(2, starts.size):
-        starts[c] += starts[c - 1]
-    return starts[-1]  # type: ignore[no-any-return]
+    found = 0
+    for c in range(starts.size):
+        found += starts[c]
+        starts[c] = found
+    return found
 
 
 @kernel
