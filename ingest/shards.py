@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 
 from ingest.records import RECORD, ImageKey, ImageSorter, Records
 from store import disk
-from store.atomic import partial_of
 from store.layout import HEALPIX_ORDER
 
 
@@ -69,15 +68,12 @@ class ShardWriter:
 
 @contextmanager
 def new_shard(path: Path, order: int, sorter: ImageSorter) -> Iterator[ShardWriter]:
-    """A shard that is at `path` once it is whole, and not before."""
-    partial = partial_of(path)
-    with disk.File(partial) as file:
+    """A shard at `path`, gone at the end if nothing was written; a marker says that it is whole."""
+    with disk.File(path) as file:
         writer = ShardWriter(file, path.name, order, sorter)
         yield writer
-    if writer.pieces:
-        disk.rename(partial, path)
-    else:
-        disk.remove(partial)
+    if not writer.pieces:
+        disk.remove(path)
 
 
 def write_records(file: disk.File, records: Records) -> None:

@@ -60,7 +60,7 @@ def link_pixels(
             if not links:
                 continue
             lasting = layout.pixel_folder(table, pixel, _digest(links))
-            _make_pixel_folder(lasting, links, target.parent / ".pixel")
+            _make_pixel_folder(lasting, links)
             text = os.path.relpath(lasting, at.parent)
         disk.make_folder(at.parent)
         disk.make_link(at, text)
@@ -80,15 +80,16 @@ def _digest(links: Mapping[str, str]) -> str:
     return checksum("\n".join(f"{name} {text}" for name, text in sorted(links.items())).encode())
 
 
-def _make_pixel_folder(folder: Path, links: Mapping[str, str], making: Path) -> None:
-    """The immutable folder that holds exactly `links`, made at `making` if it is not there yet."""
+def _make_pixel_folder(folder: Path, links: Mapping[str, str]) -> None:
+    """The immutable folder that holds exactly `links`, made if it is not there yet.
+
+    Nothing leads to it before it lasts, so that it needs no rename.
+    """
     if _links(folder) != dict(links):
-        disk.make_folder(making)
+        disk.remove_tree(folder)  # begun by a process that was killed, or damaged
+        disk.make_folder(folder)
         for name, text in links.items():
-            disk.make_link(making / name, text)
-        disk.make_folder(folder.parent)
-        disk.remove_tree(folder)  # no longer what its name says
-        disk.rename(making, folder)
+            disk.make_link(folder / name, text)
     disk.sync_folder(folder)
 
 
