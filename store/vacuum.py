@@ -27,6 +27,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from store import disk, scratch
+from store.errors import DamagedArchiveError
 from store.history import publications, superseded
 from store.hold import unheld
 from store.layout import Layout
@@ -91,20 +92,12 @@ def vacuum(
         report = VacuumReport()
         # A fault in what stays stops it here, before anything went.
         needed = {path for snapshot in there if snapshot not in old for path in _needs(snapshot)}
-        for snapshot in old:
-            with unheld(snapshot.folder) as is_free:
-                if not is_free:
-                    report.held.append(snapshot.number)
-                    needed.update(_needs(snapshot))
-                    continue
-                report.publications.append(snapshot.number)
-                report.bytes += _size(snapshot.folder)
-                if not dry_run:
-                    disk.rename(snapshot.folder, _hidden(snapshot.folder))
+        for snapshot in _let_go(old, report, dry_run):
+            needed.update(_needs(snapshot))
         disk.sync_folder(layout.publications)
         gone = {_hidden(layout.publication(number)) for number in report.publications}
         for kind, path in [*_unneeded(layout, needed), *_leftovers(layout, there)]:
-            if path not in gone:
+            if path not in gone:  # they are counted already
                 setattr(report, kind, getattr(report, kind) + 1)
                 report.bytes += _size(path)
             if not dry_run:
@@ -112,6 +105,22 @@ def vacuum(
         if not dry_run:
             _remove_empty_folders(layout)
     return report
+
+
+def _let_go(old: Sequence[Snapshot], report: VacuumReport, dry_run: bool) -> list[Snapshot]:
+    """Take publications out of sight that nobody holds; returns those that somebody does."""
+    held = []
+    for snapshot in old:
+        with unheld(snapshot.folder) as is_free:
+            if not is_free:
+                held.append(snapshot)
+                continue
+            report.publications.append(snapshot.number)
+            report.bytes += _size(snapshot.folder)
+            if not dry_run:
+                disk.rename(snapshot.folder, _hidden(snapshot.folder))
+    report.held = [snapshot.number for snapshot in held]
+    return held
 
 
 def _old(there: Sequence[Snapshot], keep: int, limit: datetime) -> list[Snapshot]:
@@ -138,9 +147,13 @@ def _needs(snapshot: Snapshot) -> Iterator[str]:
     for group, digest in snapshot.groups.items():
         path = layout.manifest(group, digest)
         yield str(path)
-        # Of whatever format: publications of before a migration may stay too.
-        for entry in read_raw_manifest(path, digest)["files"]:
-            yield str(layout.root / entry["path"])
+        try:
+            # Of whatever format: publications of before a migration may stay too.
+            files = read_raw_manifest(path, digest)["files"]
+        except DamagedArchiveError as error:
+            hint = f"Publication {snapshot.number} needs it: restore it, or see --older-than."
+            raise DamagedArchiveError(error.what, where=path, hint=hint) from error
+        yield from (str(layout.root / entry["path"]) for entry in files)
     for folder, below, files in os.walk(snapshot.folder):
         for name in (*below, *files):
             path = Path(folder, name)
@@ -172,7 +185,11 @@ def _unneeded(layout: Layout, needed: Collection[str]) -> Iterator[tuple[str, Pa
 def _leftovers(layout: Layout, there: Sequence[Snapshot]) -> Iterator[tuple[str, Path]]:
     """What processes that were killed left, and publications that never became current."""
     standing = {snapshot.folder for snapshot in there}
-    found = [path for path in layout.publications.iterdir() if path not in standing]
+    found = [
+        path
+        for path in layout.publications.iterdir()
+        if path not in standing and (path.name.isdigit() or path.name.startswith("."))
+    ]
     found += layout.root.glob(".*.partial")
     found += (layout.root / "staging").glob("*")
     found += scratch.stale(layout.scratch)
