@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ingest.errors import NoRowsLeft
 from ingest.facts import ImageFacts
 from ingest.healpix import healpix_29
-from ingest.matching import match_rows
+from ingest.matching import Matchable, match_rows
 from ingest.plan import PlannedImage, refusal_of
 from ingest.psfcat import PsfCatalogue, coordinate_fault
 from ingest.records import OF_IMAGE, ImageKey, day_number
@@ -94,7 +94,8 @@ def image_rows(
     )
     exptime = math.nan if facts.exptime is None else facts.exptime
 
-    matched = match_rows(ra, dec, facts, shelf, radius_arcsec)
+    wanted = Matchable(*(getattr(facts, name) for name in Matchable._fields))
+    matched = match_rows(ra, dec, wanted, shelf, radius_arcsec)
     is_bad, bad_reason = judge_image(facts.infobits)
     flags = cat.get("flags")
     missing = np.full(n, np.nan, dtype=np.float32)

@@ -6,7 +6,7 @@ It is computed from places alone, so that rows that are published get what a fil
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,33 +16,24 @@ from store.channel import FILTERCODES
 from transforms.match import match_rank
 from transforms.photometry import colour_correction, is_g_minus_r
 
-# The columns of `detections` that come from references, and those of `images`.
-OF_ROWS = ("oid", "match_arcsec", "match_rank", "clrcorr")
 
-
-class Matchable(Protocol):
+class Matchable(NamedTuple):
     """What must be known of an image: its channel and its colour coefficient."""
 
-    @property
-    def field(self) -> int: ...  # noqa: D102
-    @property
-    def fid(self) -> int: ...  # noqa: D102
-    @property
-    def ccdid(self) -> int: ...  # noqa: D102
-    @property
-    def qid(self) -> int: ...  # noqa: D102
-    @property
-    def clrcoeff(self) -> float | None: ...  # noqa: D102
-    @property
-    def pcolor(self) -> str | None: ...  # noqa: D102
+    field: int
+    fid: int
+    ccdid: int
+    qid: int
+    clrcoeff: float | None
+    pcolor: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Matched:
     """What the references give an image.
 
-    `columns` are `OF_ROWS`, each (n,), with NaN for null (oid −1, match_rank 0); `record` is what
-    the row of `images` says of it.
+    `columns` are those of `detections` that come from references, each (n,), with NaN for null (oid
+    −1, match_rank 0); `record` is what the row of `images` says of it.
     """
 
     columns: dict[str, NDArray[Any]]
@@ -64,7 +55,7 @@ def match_rows(
         reference source the first is the nearer.
     """
     n = len(ra)
-    channel = (image.field, image.fid, image.ccdid, image.qid)
+    channel, (clrcoeff, pcolor) = image[:4], image[4:]
     reference = shelf.get(*channel)
     nothing = np.full(n, np.nan, dtype=np.float32)
     oid, rank = np.full(n, -1, dtype=np.int64), np.zeros(n, dtype=np.int16)
@@ -74,10 +65,10 @@ def match_rows(
         rank = match_rank(index, arcsec)
         oid = np.where(rank == 1, reference.oid[np.maximum(index, 0)], -1)
         separation = arcsec.astype(np.float32)
-        if image.clrcoeff is not None and is_g_minus_r(image.pcolor):
+        if clrcoeff is not None and is_g_minus_r(pcolor):
             colours = shelf.colours(*channel)
             if colours is not None:
-                terms = colour_correction(index, colours, image.clrcoeff)
+                terms = colour_correction(index, colours, clrcoeff)
                 colour_term = terms.astype(np.float32)
     n_matched = int(np.count_nonzero(oid >= 0))
     record = {
@@ -89,8 +80,13 @@ def match_rows(
         "n_matched": n_matched,
         "n_unmatched": n - n_matched,
     }
-    values = (oid, separation, rank, colour_term)
-    return Matched(dict(zip(OF_ROWS, values, strict=True)), record)
+    columns = {
+        "oid": oid,
+        "match_arcsec": separation,
+        "match_rank": rank,
+        "clrcorr": colour_term,
+    }
+    return Matched(columns, record)
 
 
 def match_recipe(

@@ -225,7 +225,9 @@ def publish_night(one: Night, reason: str, executor: Tasks, progress: Progress |
     kept = published.filter(~pl.col("pid").is_in(gone))
     files = _detections(one, known, gone, executor, progress)
     files += _small_tables(one, layout, kept)
-    files += refused_rows(layout, one.part, one.standing, kept, one.result.refusals)
+    # What was refused of an input stays so, whatever its rows are matched to.
+    inputs = published if one.rematched else kept
+    files += refused_rows(layout, one.part, one.standing, inputs, one.result.refusals)
     group = one.standing.group
     publish(one.root, {group: Manifest.of(group, files)}, reason)
     disk.discard(one.staging)

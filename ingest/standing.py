@@ -49,7 +49,7 @@ def standing_run(path: Path, gone: Gone, staging: Path) -> Iterator[list[Run]]:
         rows = 0
         with disk.File(spilled) as file, pq.ParquetFile(path) as published:
             for batch in published.iter_batches(ROW_GROUP_ROWS):
-                records = _records(batch, gone, images)
+                records = published_records(batch, gone, images)
                 write_records(file, records)
                 rows += len(records)
         yield [Run(spilled, 0, rows, tuple(images.values()))] if rows else []
@@ -57,8 +57,8 @@ def standing_run(path: Path, gone: Gone, staging: Path) -> Iterator[list[Run]]:
         disk.discard(spilled)
 
 
-def _records(batch: pa.RecordBatch, gone: Gone, images: dict[int, ImageKey]) -> Records:
-    """Rows as records, their images added to `images` under their pid."""
+def published_records(batch: pa.RecordBatch, gone: Gone, images: dict[int, ImageKey]) -> Records:
+    """Rows as records, their images added to `images` under their pid, and counted in its order."""
     columns = {name: _of_image(batch, name) for name in OF_IMAGE}
     pids = columns["expid"] * 10_000 + columns["rcid"].astype(np.int64) * 100 + 15
     distinct, first, image = np.unique(pids, return_index=True, return_inverse=True)

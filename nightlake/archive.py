@@ -288,10 +288,23 @@ class Archive:
         workers: int | None = None,
         progress: Progress | None = None,
     ) -> IngestReport:
-        """Add refpsfcat files, or replace them; later nights are matched to them."""
+        """Add refpsfcat files, or replace them; `rematch` matches published nights to them."""
         from ingest.references import add_references
 
         report = add_references(self.root, _paths(paths), workers=workers, progress=progress)
+        self.refresh()
+        return report
+
+    def rematch(
+        self, *nights: date, workers: int | None = None, progress: Progress | None = None
+    ) -> IngestReport:
+        """Publish the stale images of some nights, or of all, with ids of the present references.
+
+        See `ingest.rematch.rematch`.
+        """
+        from ingest.rematch import rematch
+
+        report = rematch(self.root, nights, workers=workers, progress=progress)
         self.refresh()
         return report
 

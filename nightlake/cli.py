@@ -21,6 +21,7 @@ VERBS = {
     "init": "Create an archive.",
     "add-references": "Add reference catalogues: what detections are matched to.",
     "ingest": "Ingest nights of PSF catalogues.",
+    "rematch": "Match what is published to references that came later.",
     "nights": "List the nights; draw the map of one.",
     "lightcurve": "Light curve of an object, or of all in a cone.",
     "sql": "Answer one SQL question.",

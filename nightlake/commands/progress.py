@@ -80,7 +80,7 @@ def tell_report(report: IngestReport, what: str, quiet: bool) -> Exit:
         if alone := sum(group.without_reference for group in report.groups):
             click.echo(
                 f"{alone:,} of the images have no reference and no ids: "
-                "add-references, then ingest them again"
+                "add-references, then rematch"
             )
         rate = f", {report.rows / report.seconds:,.0f} rows/s" if report.rows else ""
         click.echo(

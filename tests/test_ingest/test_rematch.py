@@ -1,0 +1,293 @@
+"""Published images matched anew: as if the references had been there before."""
+
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from catalogues import scatter, write_psfcat, write_refpsfcat
+
+import ingest.gather as gather
+import ingest.pipeline as pipeline
+import ingest.rematch as rematch_module
+from ingest.pipeline import ingest
+from ingest.references import add_references
+from ingest.rematch import rematch
+from queries.connection import connect
+from queries.library import query
+from store.errors import ArchiveBusyError, DamagedArchiveError, UnknownNightError
+from store.locks import locked
+from store.publication import create_archive
+from store.settings import ArchiveSettings
+from store.snapshot import open_snapshot
+from store.verify import verify
+from store.withdraw import withdraw
+
+NIGHT, SECOND = date(2024, 1, 10), date(2024, 1, 11)
+# Field, filter, CCD, quadrant: two filters of one quadrant, i, another field.
+CHANNELS = [(600, 2, 7, 4), (600, 1, 7, 4), (600, 3, 7, 4), (601, 2, 1, 1)]
+
+
+def new_archive(path: Path) -> Path:
+    # Pixels of 0.9 degrees and margins: an image lies in several.
+    create_archive(path, ArchiveSettings(name="test", partition_order=6))
+    return path
+
+
+@pytest.fixture
+def root(tmp_path):
+    return new_archive(tmp_path / "archive")
+
+
+@pytest.fixture(scope="module")
+def raw(tmp_path_factory):
+    """Two nights of four channels, awkward rows among them, and two sets of references."""
+    rng = np.random.default_rng(5)
+    folder = tmp_path_factory.mktemp("raw")
+    for number, (field, fid, ccdid, qid) in enumerate(CHANNELS):
+        channel = {"field": field, "fid": fid, "ccdid": ccdid, "qid": qid}
+        ra, dec = scatter(np.random.default_rng(field), 60, ra=150.0 + field - 600)
+        off = rng.normal(0, 0.3 / 3600, (2, 60))
+        mag = rng.uniform(-10, -6, 60)
+        write_refpsfcat(folder / "old", ra, dec, mag=mag, **channel)
+        # The new references lack sources, have others, and number them in another order.
+        sourceid = rng.permutation(1000)[:50]
+        write_refpsfcat(
+            folder / "new", (ra + off[0])[:50], (dec + off[1])[:50], mag=mag[:50] + 0.1,
+            sourceid=sourceid, **channel,
+        )  # fmt: skip
+        for visit in range(3):
+            # Each source twice, at one and the same place: of equals the lowest sourceid is first.
+            place = rng.normal(0, 0.2 / 3600, (2, 60))
+            rows_ra, rows_dec = np.tile(ra + place[0], 2), np.tile(dec + place[1], 2)
+            if visit == 1:
+                rows_ra[7] = np.nan
+            obsmjd = 60319.2 + number / 100 + visit / 20 + (visit == 2)
+            write_psfcat(
+                folder / "sci", rows_ra, rows_dec, obsmjd=obsmjd, sourceid=rng.permutation(120),
+                drop=("flags",) if visit == 0 else (), **channel,
+            )  # fmt: skip
+    return folder
+
+
+def published(root):
+    """What is published, but for dates: manifests by group, and the bytes of every file."""
+    snapshot = open_snapshot(root)
+    files = {
+        entry.path: (root / entry.path).read_bytes()
+        for group in snapshot.groups
+        for entry in snapshot.manifest(group).files
+    }
+    return snapshot.groups, snapshot.record["rows"], files
+
+
+def stale(root):
+    """Stale images by night, as SQL tells."""
+    with connect(open_snapshot(root)) as session:
+        return {
+            night: n for night, n in session.sql(query("nights").sql)["night", "n_stale"].rows()
+        }
+
+
+def test_a_rematch_gives_the_bytes_of_an_ingest_with_the_new_references(tmp_path, raw):
+    one, other = new_archive(tmp_path / "one"), new_archive(tmp_path / "other")
+    add_references(one, [raw / "old"])
+    ingest(one, [raw / "sci"], workers=1)
+    before = published(one)
+    assert stale(one) == {NIGHT: 0, SECOND: 0}
+    add_references(one, [raw / "new"])
+    assert stale(one) == {NIGHT: 8, SECOND: 4}
+    report = rematch(one, workers=1)
+    assert [(group.name, group.outcome, group.images) for group in report.groups] == [
+        ("2024-01-10", "published", 8), ("2024-01-11", "published", 4),
+    ]  # fmt: skip
+    assert report.rows == 12 * 120 - 4
+    assert stale(one) == {NIGHT: 0, SECOND: 0}
+
+    add_references(other, [raw / "old"])
+    add_references(other, [raw / "new"])
+    ingest(other, [raw / "sci"], workers=1)
+    assert published(one) == published(other)
+    assert published(one)[0] != before[0]
+    assert verify(one) == []
+    assert not list((one / "staging").iterdir())
+
+    again = ingest(one, [raw / "sci"], workers=1)
+    assert [group.outcome for group in again.groups] == ["unchanged", "unchanged"]
+    assert published(one) == published(other)
+
+
+def test_the_result_does_not_depend_on_workers_batches_or_chunks(tmp_path, raw, monkeypatch):
+    one, other = new_archive(tmp_path / "one"), new_archive(tmp_path / "other")
+    for root in (one, other):
+        add_references(root, [raw / "old"])
+        ingest(root, [raw / "sci"], workers=1)
+        add_references(root, [raw / "new"])
+    rematch(one, workers=1)
+    monkeypatch.setattr(rematch_module, "BATCH_ROWS", 1)
+    monkeypatch.setattr(gather, "GATHERED_ROWS", 1)
+    monkeypatch.setattr(gather, "ROW_GROUP_ROWS", 7)
+    rematch(other, [SECOND], workers=1)
+    rematch(other, [NIGHT], workers=1)
+    assert published(one) == published(other)
+
+
+def test_references_that_come_for_the_first_time_give_ids(root, raw):
+    ingest(root, [raw / "sci"], workers=1)
+    assert stale(root) == {NIGHT: 0, SECOND: 0}
+    add_references(root, [raw / "old"])
+    report = rematch(root, workers=1)
+    assert sum(group.matched for group in report.groups) > 0
+    images = pl.read_parquet(open_snapshot(root).files("images"))
+    assert (images["reference_state"] == "matched").all()
+    assert (images["n_matched"] + images["n_unmatched"] == images["n_published"]).all()
+
+
+def test_only_images_that_the_change_concerns_are_published_anew(root, raw):
+    """A new reference of g gives new colours to r, and leaves i and the other field alone."""
+    add_references(root, [raw / "old"])
+    ingest(root, [raw / "sci"], workers=1)
+    before = pl.read_parquet(open_snapshot(root).files("detections"))
+    files = set(published(root)[2])
+    add_references(root, [raw / "new" / "ztf_000600_zg_c07_q4_refpsfcat.fits"])
+    assert stale(root) == {NIGHT: 4, SECOND: 2}
+    report = rematch(root, workers=1)
+    assert [(group.images, group.unchanged) for group in report.groups] == [(4, 4), (2, 2)]
+    after = pl.read_parquet(open_snapshot(root).files("detections"))
+    key = ["expid", "rcid", "sourceid"]
+    changed = (pl.col("field") == 600) & (pl.col("fid") < 3)
+    assert after.filter(~changed).sort(key).equals(before.filter(~changed).sort(key))
+    r = (pl.col("field") == 600) & (pl.col("fid") == 2)
+    assert after.filter(r)["oid"].sort().equals(before.filter(r)["oid"].sort())
+    assert not after.filter(r).sort(key)["clrcorr"].equals(before.filter(r).sort(key)["clrcorr"])
+    # The other field's pixels are a degree away: their files are the ones that were there.
+    assert files & {path for path in published(root)[2] if path.startswith("data/detections/")}
+
+
+def test_a_night_that_is_not_stale_is_left_alone(root, raw):
+    add_references(root, [raw / "old"])
+    ingest(root, [raw / "sci"], workers=1)
+    number = open_snapshot(root).number
+    report = rematch(root, workers=1)
+    assert [(group.outcome, group.unchanged) for group in report.groups] == [
+        ("unchanged", 8), ("unchanged", 4),
+    ]  # fmt: skip
+    assert open_snapshot(root).number == report.publication == number
+    add_references(root, [raw / "new"])
+    with locked(open_snapshot(root).layout, "nights/20240111", wait=False):
+        rematch(root, [NIGHT], workers=1)
+    assert stale(root) == {NIGHT: 0, SECOND: 4}
+
+
+def test_an_interrupted_rematch_goes_on_from_what_is_staged(root, raw, monkeypatch):
+    add_references(root, [raw / "old"])
+    ingest(root, [raw / "sci"], workers=1, night=NIGHT)
+    add_references(root, [raw / "new"])
+    before = published(root)
+    monkeypatch.setattr(rematch_module, "BATCH_ROWS", 1)
+    done = []
+    run_rematch = rematch_module.run_rematch
+
+    def dies_at_the_fifth(task):
+        if len(done) == 5:
+            raise KeyboardInterrupt
+        done.append(task.key)
+        return run_rematch(task)
+
+    monkeypatch.setattr(rematch_module, "run_rematch", dies_at_the_fifth)
+    with pytest.raises(KeyboardInterrupt):
+        rematch(root, workers=1)
+    assert published(root) == before
+    assert verify(root) == []
+
+    matched = []
+    match_rows = rematch_module.match_rows
+    monkeypatch.setattr(
+        rematch_module, "match_rows", lambda *args: matched.append(args[2]) or match_rows(*args)
+    )
+    monkeypatch.setattr(rematch_module, "run_rematch", run_rematch)
+    monkeypatch.setattr(gather, "_gathered", None)  # nothing is gathered again
+    rematch(root, workers=1)
+    assert len(matched) == 3
+    assert stale(root) == {NIGHT: 0}
+    assert verify(root) == []
+
+
+def test_a_night_that_another_process_writes_is_refused_and_the_others_are_done(root, raw):
+    add_references(root, [raw / "old"])
+    ingest(root, [raw / "sci"], workers=1)
+    add_references(root, [raw / "new"])
+    with (
+        locked(open_snapshot(root).layout, "nights/20240110", wait=False),
+        pytest.raises(ArchiveBusyError, match="20240110"),
+    ):
+        rematch(root, workers=1)
+    assert stale(root) == {NIGHT: 8, SECOND: 0}
+
+
+def test_an_unknown_night_is_refused_before_anything_is_done(root, raw):
+    add_references(root, [raw / "old"])
+    ingest(root, [raw / "sci"], workers=1)
+    add_references(root, [raw / "new"])
+    with pytest.raises(UnknownNightError, match="2024-02-01"):
+        rematch(root, [NIGHT, date(2024, 2, 1)], workers=1)
+    assert stale(root) == {NIGHT: 8, SECOND: 4}
+
+
+def test_damage_is_not_merged_on(root, raw):
+    add_references(root, [raw / "old"])
+    ingest(root, [raw / "sci"], workers=1)
+    add_references(root, [raw / "new"])
+    entry = next(
+        e for e in open_snapshot(root).manifest("nights/20240110").files if e.table == "detections"
+    )
+    path = root / entry.path
+    path.chmod(0o644)
+    data = bytearray(path.read_bytes())
+    data[len(data) // 3] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(DamagedArchiveError, match="--rebuild"):
+        rematch(root, workers=1)
+    assert stale(root) == {NIGHT: 8, SECOND: 0}
+
+
+def test_a_night_withdrawn_meanwhile_is_not_brought_back(root, raw, monkeypatch):
+    add_references(root, [raw / "old"])
+    ingest(root, [raw / "sci"], workers=1)
+    add_references(root, [raw / "new"])
+    chosen = rematch_module._chosen
+
+    def then_withdrawn(*args):
+        nights = chosen(*args)
+        withdraw(root, [NIGHT])
+        return nights
+
+    monkeypatch.setattr(rematch_module, "_chosen", then_withdrawn)
+    rematch(root, workers=1)
+    assert stale(root) == {SECOND: 0}
+
+
+def test_recipes_in_sql_are_those_of_an_ingest(tmp_path, raw):
+    """Also for radii that are written in other ways."""
+    for radius in (2, 0.7, 1e-05):
+        root = tmp_path / str(radius)
+        create_archive(root, ArchiveSettings(match_radius_arcsec=radius))
+        add_references(root, [raw / "old" / "ztf_000600_zr_c07_q4_refpsfcat.fits"])
+        ingest(root, [raw / "sci"], workers=1, night=SECOND)
+        assert stale(root) == {SECOND: 0}
+        images = pl.read_parquet(open_snapshot(root).files("images"))
+        assert images["match_recipe"].n_unique() == 3
+
+
+def test_an_interrupted_ingest_is_no_obstacle(root, raw, monkeypatch):
+    """Its staged batches lie in the same folder."""
+    ingest(root, [raw / "sci"], workers=1)
+    add_references(root, [raw / "old"])
+    monkeypatch.setattr(pipeline, "publish_night", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        ingest(root, [raw / "sci"], workers=1)
+    assert list((root / "staging").iterdir())
+    rematch(root, workers=1)
+    assert stale(root) == {NIGHT: 0, SECOND: 0}
+    assert verify(root) == []
