@@ -28,6 +28,7 @@ import ingest.merge
 import ingest.pipeline
 import ingest.records
 import ingest.reference_shelf
+import ingest.repack
 import ingest.row_groups
 import ingest.runs
 import ingest.shards
@@ -87,7 +88,7 @@ STAGES: dict[str, tuple[tuple[object, str], ...]] = {
     "small tables, publication": (
         (ingest.pipeline, "_small_tables"),
         (ingest.pipeline, "refused_rows"),
-        (ingest.pipeline, "publish"),
+        (ingest.repack, "publish"),
         (ingest.pipeline, "publish_refusals"),
     ),
 }

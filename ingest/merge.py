@@ -12,7 +12,7 @@ from ingest.margins import BorderRows, MarginRule
 from ingest.merger import merger
 from ingest.runs import Run, within
 from ingest.shards import Piece
-from ingest.standing import Gone, standing_run
+from ingest.standing import NOTHING, Gone, standing_run
 from store.contract import DETECTIONS
 from store.files import TableWriter, check_intact
 from store.layout import HealpixPixel, Layout
@@ -36,14 +36,14 @@ class PixelTask:
 
 @dataclass(frozen=True, slots=True)
 class MergeTask:
-    """Some pixels of a night; what stands of the images `replaced` (as pid) is left out."""
+    """Some pixels of a night; of what stands of it, some rows may be gone."""
 
     root: Path
     part: str
     staging: Path
     pixels: tuple[PixelTask, ...]
     margins: MarginRule
-    replaced: tuple[int, ...] = ()
+    gone: Gone = NOTHING
 
 
 def merge_pixels(task: MergeTask) -> list[FileEntry]:
@@ -80,5 +80,5 @@ def _runs(task: MergeTask, one: PixelTask) -> Iterator[list[Run]]:
         return
     # Damage must not be merged into a new file, whose checksum would vouch for it.
     path = check_intact(Layout(task.root), one.standing)
-    with standing_run(path, Gone(pids=task.replaced), task.staging) as standing:
+    with standing_run(path, task.gone, task.staging) as standing:
         yield [*standing, *runs]

@@ -29,8 +29,10 @@ from ingest.metadata_table import MetadataTable
 from ingest.plan import ROWS_WORTH_A_PROCESS, Plan, PlannedImage, make_plan
 from ingest.records import RECORD
 from ingest.refusals import LookedAt, publish_refusals, refused_rows
+from ingest.repack import publish_with_periods, without_rows
 from ingest.report import GroupReport, IngestEstimate, IngestReport, Outcome, Progress, Refusal
 from ingest.shards import Piece
+from ingest.standing import Gone
 from ingest.tables import (
     exposures_frame,
     images_frame,
@@ -49,7 +51,6 @@ from store.files import check_intact, sweep_unfinished, write_table
 from store.layout import MARGIN, HealpixPixel, Layout
 from store.locks import staged
 from store.manifest import FileEntry, Manifest, night_group
-from store.publication import publish
 from store.settings import ArchiveSettings, read_settings
 from store.snapshot import Snapshot, open_snapshot
 
@@ -69,7 +70,8 @@ class Night:
     """One night on its way.
 
     `removed` are images (as pid) that are published and will not be; `rematched` says that the new
-    ones are published rows with other ids, in the pixels where they lay.
+    ones are published rows with other ids, in the pixels where they lay; `lost`, that nobody knows
+    what images the published rows are of.
     """
 
     root: Path
@@ -81,6 +83,7 @@ class Night:
     result: BatchResult = field(default_factory=BatchResult)
     removed: frozenset[int] = frozenset()
     rematched: bool = False
+    lost: bool = False
 
     @property
     def part(self) -> str:
@@ -203,6 +206,7 @@ def _ingest_night(
         if rebuild and not _tables_intact(layout, standing):
             standing = Manifest.of(group, ())  # who is to know what its files belong to?
         one = Night(root, night, settings, snapshot, standing, layout.staging(group))
+        one.lost = group in snapshot.groups and not standing.files
         with disk.writing(root):
             disk.make_folder(one.staging)
             sweep_unfinished(layout, one.part)
@@ -218,18 +222,32 @@ def _ingest_night(
 
 def publish_night(one: Night, reason: str, executor: Tasks, progress: Progress | None) -> None:
     """Publish what was staged of a night, beside what stands of it and is not replaced."""
+    group = one.standing.group
     layout = Layout(one.root)
     published = read_small_table(layout, one.standing, IMAGES)
     known = set(published["pid"])
     gone = known & ({record["pid"] for record in one.result.records} | one.removed)
     kept = published.filter(~pl.col("pid").is_in(gone))
-    files = _detections(one, known, gone, executor, progress)
-    files += _small_tables(one, layout, kept)
+    small = _small_tables(one, layout, kept)
     # What was refused of an input stays so, whatever its rows are matched to.
     inputs = published if one.rematched else kept
-    files += refused_rows(layout, one.part, one.standing, inputs, one.result.refusals)
-    group = one.standing.group
-    publish(one.root, {group: Manifest.of(group, files)}, reason)
+    small += refused_rows(layout, one.part, one.standing, inputs, one.result.refusals)
+    whole = one.lost or (bool(gone) and gone == known)
+    rows = Gone(nights=(one.night,)) if whole else Gone(pids=tuple(sorted(gone)))
+
+    def changed(snapshot: Snapshot) -> dict[str, Manifest]:
+        # Others change where the night's detections stand, no more: what was staged stays good.
+        one.snapshot = snapshot
+        if not one.lost:
+            one.standing = snapshot.manifest(group)
+        files = _detections(one, rows, executor, progress)
+        changed = {group: Manifest.of(group, files + small)}
+        if rows:
+            nights = [one.night]
+            changed |= without_rows(snapshot, nights, rows, one.staging, executor, progress)
+        return changed
+
+    publish_with_periods(one.snapshot, [one.night] if rows else [], changed, reason)
     disk.discard(one.staging)
 
 
@@ -297,25 +315,26 @@ def _batches(images: list[PlannedImage], workers: int) -> list[list[PlannedImage
 
 
 def _detections(
-    one: Night, known: set[int], gone: set[int], executor: Tasks, progress: Progress | None
+    one: Night, gone: Gone, executor: Tasks, progress: Progress | None
 ) -> list[FileEntry]:
-    """The night's files of detections, by pixel; of the images that are published, some go."""
-    replaced = tuple(sorted(gone))
-    standing = _by_pixel(one.standing, "detections")
-    if len(replaced) == len(known):
-        standing = {}  # nothing of it is left: what may have become of the files does not matter
+    """The night's own files of detections and their margin, by pixel."""
+    standing, margins = _by_pixel(one.standing, "detections"), _by_pixel(one.standing, MARGIN)
+    if gone.nights:
+        # Nothing of it is left: what may have become of the files does not matter.
+        standing, margins = {}, {}
+    partition = one.snapshot.partition
     pieces: dict[HealpixPixel, list[Piece]] = {}
     for piece in one.result.pieces:
-        pixel = HealpixPixel(one.settings.partition_order, piece.npix)
-        pieces.setdefault(pixel, []).append(piece)
-    elsewhere = standing if replaced and not one.rematched else ()
+        for leaf in partition.leaves(HealpixPixel(partition.order, piece.npix)):
+            pieces.setdefault(leaf, []).append(piece)
+    elsewhere = standing if gone and not one.rematched else ()
     touched = sorted({*pieces, *elsewhere})
     pixels = [
         PixelTask(pixel, tuple(pieces.get(pixel, ())), standing.get(pixel)) for pixel in touched
     ]
-    rule = MarginRule(one.snapshot.partition, one.settings.margin_arcsec)
+    rule = MarginRule(partition, one.settings.margin_arcsec)
     tasks = [
-        MergeTask(one.root, one.part, one.staging, some, rule, replaced)
+        MergeTask(one.root, one.part, one.staging, some, rule, gone)
         for some in _portions(pixels, executor.workers)
     ]
     files = [entry for pixel, entry in standing.items() if pixel not in set(touched)]
@@ -325,7 +344,6 @@ def _detections(
         done += len(tasks[position].pixels)
         if progress:
             progress(done, len(pixels), f"{one.night} pixels")
-    margins = {} if len(replaced) == len(known) else _by_pixel(one.standing, MARGIN)
     return files + margin_files(one.root, one.part, one.staging, rule, touched, margins, executor)
 
 

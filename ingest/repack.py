@@ -6,7 +6,7 @@ is made of the pixel's own margin and of its rows near the leaf.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -24,10 +24,14 @@ from ingest.runs import Run, within
 from ingest.standing import NOTHING, Gone, standing_run
 from store.columns import ROW_GROUP_ROWS
 from store.contract import DETECTIONS, DETECTIONS_MARGIN
+from store.errors import ChangedMeanwhileError
 from store.files import TableWriter, check_intact
 from store.layout import HEALPIX_ORDER, MARGIN, HealpixPixel, Layout
+from store.locks import PERIODS, locked
 from store.manifest import FileEntry, Manifest
-from store.snapshot import Snapshot
+from store.publication import publish
+from store.settings import read_settings
+from store.snapshot import Snapshot, open_snapshot
 from store.standing import periods_of
 
 _SKY = (0, 12 << (2 * HEALPIX_ORDER))
@@ -147,12 +151,39 @@ def run_repacks(
     return made
 
 
+def publish_with_periods(
+    seen: Snapshot,
+    nights: Collection[date],
+    make: Callable[[Snapshot], Mapping[str, Manifest]],
+    reason: str,
+) -> Snapshot:
+    """Publish what `make` gives, nights and the periods that hold rows of them.
+
+    If a compaction comes between, it is made again from what is published then.
+
+    Parameters
+    ----------
+    seen : what is published, as far as the caller knows.
+    nights : whose rows are left out of periods, if any are; the caller holds their locks.
+    """
+    layout = seen.layout
+    with ExitStack() as held:
+        waited = False
+        while True:
+            if not waited and periods_of(seen, nights):
+                held.enter_context(locked(layout, PERIODS, wait=True))
+                waited, seen = True, open_snapshot(layout.root)
+            try:
+                return publish(layout.root, make(seen), reason, seen=seen)
+            except ChangedMeanwhileError:
+                seen = open_snapshot(layout.root)
+
+
 def without_rows(
     snapshot: Snapshot,
     nights: Collection[date],
     gone: Gone,
     staging: Path,
-    margin_arcsec: float,
     executor: Tasks,
     progress: Progress | None = None,
 ) -> dict[str, Manifest]:
@@ -170,22 +201,21 @@ def without_rows(
     DamagedArchiveError : a file that must be made anew is not what was published.
     """
     root = snapshot.layout.root
-    rule = MarginRule(snapshot.partition, margin_arcsec)
+    rule = MarginRule(snapshot.partition, read_settings(root).margin_arcsec)
     whole = {f"{night:%Y%m%d}" for night in gone.nights}
     kept: dict[str, list[FileEntry]] = {}
     groups: dict[RepackTask, str] = {}
     for period in periods_of(snapshot, nights):
         touched = set(period.files)
-        kept[period.group] = [
-            entry for entry in snapshot.manifest(period.group).files if entry not in touched
-        ]
+        files = snapshot.manifest(period.group).files
+        kept[period.group] = [entry for entry in files if entry not in touched]
         for entry in period.files:
             if entry.pixel is not None and not whole.issuperset(entry.nights or ()):
                 task = RepackTask(root, staging, entry.part, entry.pixel, (entry,), rule, gone)
                 groups[task] = period.group
     made = run_repacks(list(groups), executor, progress, "files of periods", leave_out)
-    for task, files in made.items():
-        kept[groups[task]] += files
+    for task, left in made.items():
+        kept[groups[task]] += left
     return {group: Manifest.of(group, files) for group, files in kept.items()}
 
 

@@ -24,6 +24,7 @@ from store.snapshot import Snapshot
 if TYPE_CHECKING:
     import polars as pl
 
+    from ingest.compact import CompactReport
     from ingest.report import IngestEstimate, IngestReport, Progress
     from store.findings import Finding
     from store.vacuum import VacuumReport
@@ -315,12 +316,35 @@ class Archive:
         ------
         store.errors.UnknownNightError : one of them is not there; nothing is withdrawn.
         store.errors.ArchiveBusyError : one of them is being ingested; nothing is withdrawn.
+        store.errors.DamagedArchiveError : a file of a period that other nights need is damaged.
         """
-        from store.withdraw import withdraw
+        from ingest.withdraw import withdraw
 
         snapshot = withdraw(self.root, nights)
         self.refresh()
         return snapshot
+
+    def compact(
+        self,
+        *,
+        first: date | None = None,
+        last: date | None = None,
+        max_rows: int | None = None,
+        workers: int | None = None,
+        progress: Progress | None = None,
+    ) -> CompactReport:
+        """Publish the detections of some nights, `first` to `last`, as one file a pixel.
+
+        See `ingest.compact.compact`; None for `max_rows` is its default.
+        """
+        from ingest.compact import MAX_ROWS, compact
+
+        most = MAX_ROWS if max_rows is None else max_rows
+        report = compact(
+            self.root, first=first, last=last, max_rows=most, workers=workers, progress=progress
+        )
+        self.refresh()
+        return report
 
     def vacuum(
         self,

@@ -11,6 +11,7 @@ NightlakeError                      base of every error a user may see
 │   ├── ChangedMeanwhileError       another process published what this one started from
 │   │   └── PartitionChangedError   … and cut the sky in other pixels
 │   ├── UnknownNightError           nights that are not in the archive
+│   ├── NothingToCompactError       no night in a period that is to be compacted
 │   ├── UnknownPublicationError     a publication that is not there, or no longer
 │   └── DamagedArchiveError         a published file is missing or altered
 └── (ingest.errors, queries.errors, products.errors, simulate.errors add their own)
@@ -21,6 +22,7 @@ the command line and the service map codes, never words.
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import ClassVar
 
@@ -176,6 +178,20 @@ class UnknownNightError(StoreError, LookupError):
         which, verb = ("nights", "are") if len(nights) > 1 else ("night", "is")
         super().__init__(
             f"{which} {', '.join(nights)} {verb} not in the archive",
+            where=path,
+            hint=f"List what is there with: nightlake nights {path}",
+        )
+
+
+class NothingToCompactError(StoreError, LookupError):
+    """No night lies between the two that are named."""
+
+    code = "nothing_to_compact"
+
+    def __init__(self, path: Path, first: date | None, last: date | None) -> None:
+        bounds = [f"from {first}"] * (first is not None) + [f"to {last}"] * (last is not None)
+        super().__init__(
+            " ".join(["no night is published", *bounds]),
             where=path,
             hint=f"List what is there with: nightlake nights {path}",
         )

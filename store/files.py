@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from store import disk
 from store.atomic import checksum, checksum_of, partial_of, sweep, write_whole
-from store.columns import Table
+from store.columns import CODEC_LEVEL, PERIOD_CODEC_LEVEL, Table
 from store.errors import DamagedArchiveError
 from store.layout import CATALOGUES, HealpixPixel, Layout
 from store.manifest import FileEntry
@@ -77,11 +77,14 @@ class TableWriter:
         folder = _path(layout, table, part, pixel, "").parent
         disk.make_folder(folder)
         number = "" if pixel is None else f"-{pixel.order}-{pixel.npix}"
-        self._partial = partial_of((making or folder) / f"{part}{number}")
+        made_at = making / f"{table.name}-{part}{number}" if making else folder / f"{part}{number}"
+        self._partial = partial_of(made_at)
         self._file = _DigestedFile(self._partial)
         # A page has several small parts: they reach the file in few large ones.
         self._buffer = BufferedWriter(self._file, BUFFER_BYTES)
-        self._writer = table.writer(self._buffer)
+        # A period is written once and read for years.
+        level = CODEC_LEVEL if self._nights is None else PERIOD_CODEC_LEVEL
+        self._writer = table.writer(self._buffer, level)
         self._finished = False
 
     def __enter__(self) -> Self:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from publications import publish_night, rows_of
 
+from ingest.withdraw import withdraw
 from store.errors import ArchiveBusyError, DamagedArchiveError
 from store.history import find_publication, history
 from store.layout import Layout
@@ -18,7 +19,6 @@ from store.settings import ArchiveSettings
 from store.snapshot import open_snapshot
 from store.vacuum import vacuum
 from store.verify import verify
-from store.withdraw import withdraw
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "archive.md"
 FIRST = date(2024, 1, 1)

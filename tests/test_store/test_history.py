@@ -8,6 +8,7 @@ import pytest
 from archives import table_of
 from publications import date_publications, publish_night, rows_of
 
+from ingest.withdraw import withdraw
 from store.contract import REFUSALS
 from store.errors import ArchiveBusyError, UnknownNightError, UnknownPublicationError
 from store.files import write_table
@@ -20,7 +21,6 @@ from store.publication import create_archive, publish
 from store.settings import ArchiveSettings
 from store.snapshot import open_snapshot
 from store.verify import verify
-from store.withdraw import withdraw
 
 NIGHTS = [date(2024, 1, day) for day in (10, 11, 12)]
 GROUPS = [f"nights/{night:%Y%m%d}" for night in NIGHTS]

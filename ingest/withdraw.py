@@ -11,6 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from ingest.executor import Executor
+from ingest.repack import publish_with_periods, without_rows
+from ingest.standing import Gone
+from store import disk
 from store.contract import REFUSALS
 from store.errors import UnknownNightError
 from store.files import check_intact, write_table
@@ -18,11 +22,10 @@ from store.layout import Layout
 from store.locks import staged
 from store.manifest import REFUSALS as REFUSALS_GROUP
 from store.manifest import Manifest, night_group
-from store.publication import publish
 from store.snapshot import Snapshot, open_snapshot
 
 
-def withdraw(root: Path, nights: Sequence[date]) -> Snapshot:
+def withdraw(root: Path, nights: Sequence[date], *, workers: int | None = None) -> Snapshot:
     """Publish the archive without some nights, all of them at once.
 
     Each night's detections, images and exposures go, its row of `nights`, and what was refused of
@@ -32,6 +35,7 @@ def withdraw(root: Path, nights: Sequence[date]) -> Snapshot:
     ------
     UnknownNightError : one or several of the nights are not there; nothing is withdrawn.
     ArchiveBusyError : one of them is being ingested; nothing is withdrawn.
+    DamagedArchiveError : a file that holds rows of other nights too is not what was published.
     """
     layout = Layout(root)
     groups = {night_group(night): night for night in sorted(set(nights))}
@@ -41,10 +45,22 @@ def withdraw(root: Path, nights: Sequence[date]) -> Snapshot:
             held.enter_context(staged(layout, group, wait=False))
         _check_there(root, groups)  # nobody changes them any more
         held.enter_context(staged(layout, REFUSALS_GROUP, wait=True))
-        refusals = open_snapshot(root).manifest(REFUSALS_GROUP)
-        changed = {group: Manifest.of(group, ()) for group in groups}
-        changed[REFUSALS_GROUP] = _without(layout, refusals, list(groups.values()))
-        return publish(root, changed, f"withdrawal of {', '.join(map(str, groups.values()))}")
+        held.enter_context(disk.writing(root))
+        executor = held.enter_context(Executor(workers))
+
+        def remaining(snapshot: Snapshot) -> dict[str, Manifest]:
+            staging = layout.staging(next(iter(groups)))
+            disk.make_folder(staging)
+            changed = {group: Manifest.of(group, ()) for group in groups}
+            gone = Gone(nights=tuple(groups.values()))
+            changed |= without_rows(snapshot, gone.nights, gone, staging, executor)
+            refusals = snapshot.manifest(REFUSALS_GROUP)
+            changed[REFUSALS_GROUP] = _without(layout, refusals, gone.nights)
+            disk.discard(staging)
+            return changed
+
+        reason = f"withdrawal of {', '.join(map(str, groups.values()))}"
+        return publish_with_periods(open_snapshot(root), groups.values(), remaining, reason)
 
 
 def _check_there(root: Path, groups: Mapping[str, date]) -> None:
