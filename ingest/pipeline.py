@@ -61,6 +61,8 @@ BATCH_ROWS = 1_500_000
 BATCH_IMAGES = 256
 # Tasks a worker gets of small nights, so that all are done at about the same time.
 PORTIONS = 4
+# What an ingest shows as done at a time, at most: a merge has one pixel in memory.
+MERGED_ROWS = 10_000_000
 # Measured: 60 bytes a detection published.
 PUBLISHED_ROW_BYTES = 60
 
@@ -357,19 +359,20 @@ def _by_pixel(manifest: Manifest, table: str) -> dict[HealpixPixel, FileEntry]:
 
 
 def _portions(pixels: list[PixelTask], workers: int) -> list[tuple[PixelTask, ...]]:
-    """Pixels dealt out in tasks: the largest first, so that no worker is left with one at the end.
+    """Pixels dealt out in tasks, of what is left always the same part: large ones, then smaller.
 
-    Small ones come together: their tasks would cost more than their rows.
+    At its end a task waits for the disk: there should be few. At the end of all no worker should
+    be left with a long one.
     """
-    most = min(BATCH_ROWS, sum(pixel.rows for pixel in pixels) // (PORTIONS * workers) + 1)
+    left = sum(pixel.rows for pixel in pixels)
     portions: list[list[PixelTask]] = []
-    filled = most
+    most = 0
     for pixel in sorted(pixels, key=lambda pixel: -pixel.rows):
-        if filled + pixel.rows > most:
+        if not portions or sum(one.rows for one in portions[-1]) + pixel.rows > most:
+            most = min(MERGED_ROWS, left // (2 * workers))
             portions.append([])
-            filled = 0
         portions[-1].append(pixel)
-        filled += pixel.rows
+        left -= pixel.rows
     return [tuple(portion) for portion in portions]
 
 
