@@ -14,6 +14,7 @@ import ingest.rematch as rematch_module
 from ingest.pipeline import ingest
 from ingest.references import add_references
 from ingest.rematch import rematch
+from ingest.withdraw import withdraw
 from queries.connection import connect
 from queries.library import query
 from store.errors import ArchiveBusyError, DamagedArchiveError, UnknownNightError
@@ -22,7 +23,6 @@ from store.publication import create_archive
 from store.settings import ArchiveSettings
 from store.snapshot import open_snapshot
 from store.verify import verify
-from store.withdraw import withdraw
 
 NIGHT, SECOND = date(2024, 1, 10), date(2024, 1, 11)
 # Field, filter, CCD, quadrant: two filters of one quadrant, i, another field.
