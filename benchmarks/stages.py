@@ -23,8 +23,9 @@ import numpy as np
 
 import ingest.batch
 import ingest.image
+import ingest.margins
 import ingest.matching
-import ingest.merge
+import ingest.merger
 import ingest.pipeline
 import ingest.records
 import ingest.reference_shelf
@@ -73,7 +74,7 @@ STAGES: dict[str, tuple[tuple[object, str], ...]] = {
     "read shards back": ((ingest.runs.RunReader, "read"),),
     "sort images, references, pixels": (
         (transforms.sorting.RadixSorter, "sort"),
-        (ingest.merge, "break_ties"),
+        (ingest.merger, "break_ties"),
     ),
     "records to columns": (
         (ingest.row_groups, "unpack"),
@@ -84,6 +85,11 @@ STAGES: dict[str, tuple[tuple[object, str], ...]] = {
         (store.files.TableWriter, "__init__"),
         (store.files.TableWriter, "finish"),
         (ingest.pipeline, "merge_pixels"),
+    ),
+    "margins": (
+        (ingest.margins.BorderRows, "add"),
+        (ingest.margins.BorderRows, "save"),
+        (ingest.pipeline, "margin_files"),
     ),
     "small tables, publication": (
         (ingest.pipeline, "_small_tables"),
