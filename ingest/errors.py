@@ -17,6 +17,7 @@ store.errors.NightlakeError
         ├── IncompleteMetadata    no one knows a value that must be known
         ├── ContradictoryMetadata two sources say different things of what must be certain
         ├── DuplicateImage        the image stands twice in one ingest, with other bytes
+        ├── InOtherNight          the image is published in another night
         ├── BadSourceIds          sourceids that are negative, repeated, or too long for an oid
         ├── UnreadableFile        the operating system refuses to read it
         └── UnusableInput         anything else that goes wrong with one file
@@ -26,6 +27,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import ClassVar
 
@@ -225,6 +227,20 @@ class DuplicateImage(RefusedInput):
             f"{image} was already given as {first}, with other bytes",
             where=path.name,
             hint="Give each image once; none of the two was taken.",
+        )
+
+
+class InOtherNight(RefusedInput):
+    """The image is published in another night: its start was moved across midnight."""
+
+    code = "other_night"
+
+    def __init__(self, path: Path, pid: int, published: date, night: date) -> None:
+        super().__init__(
+            f"image {pid} is published in night {published}, but here it is of {night}",
+            where=path.name,
+            hint=f"Correct OBSMJD; or take it out of {published} first, by withdraw or by "
+            "ingest --exact.",
         )
 
 

@@ -80,7 +80,7 @@ def match_rows(
         "n_matched": n_matched,
         "n_unmatched": n - n_matched,
     }
-    columns = {
+    columns: dict[str, NDArray[Any]] = {
         "oid": oid,
         "match_arcsec": separation,
         "match_rank": rank,

@@ -14,7 +14,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,11 +22,12 @@ import polars as pl
 
 from ingest.batch import BatchResult, BatchTask, Recipes, run_batch
 from ingest.compile import prepare_worker
+from ingest.errors import InOtherNight
 from ingest.executor import Executor, Tasks
 from ingest.margins import MarginRule, margin_files
 from ingest.merge import MergeTask, PixelTask, merge_pixels
 from ingest.metadata_table import MetadataTable
-from ingest.plan import ROWS_WORTH_A_PROCESS, Plan, PlannedImage, make_plan
+from ingest.plan import ROWS_WORTH_A_PROCESS, Plan, PlannedImage, make_plan, refusal_of
 from ingest.records import RECORD
 from ingest.refusals import LookedAt, publish_refusals, refused_rows
 from ingest.repack import publish_with_periods, without_rows
@@ -71,7 +72,8 @@ PUBLISHED_ROW_BYTES = 60
 class Night:
     """One night on its way.
 
-    `removed` are images (as pid) that are published and will not be; `rematched` says that the new
+    `removed` are images (as pid) that are published and will not be; `kept`, those whose files were
+    refused when others would have been removed; `rematched` says that the new
     ones are published rows with other ids, in the pixels where they lay; `lost`, that nobody knows
     what images the published rows are of.
     """
@@ -84,6 +86,7 @@ class Night:
     staging: Path
     result: BatchResult = field(default_factory=BatchResult)
     removed: frozenset[int] = frozenset()
+    kept: frozenset[int] = frozenset()
     rematched: bool = False
     lost: bool = False
 
@@ -102,6 +105,7 @@ def ingest(
     hjd_method: HjdMethod = "fit",
     workers: int | None = None,
     rebuild: bool = False,
+    exact: bool = False,
     executor: Tasks | None = None,
     progress: Progress | None = None,
 ) -> IngestReport:
@@ -116,6 +120,9 @@ def ingest(
     hjd_method : `fit`, the offset-frame fit, or `exact`, row by row.
     workers : processes; None for one a core. The result does not depend on it.
     rebuild : make every image anew, also those that are published and have not changed.
+    exact : make the nights that the files hold exactly these files: images that none of them holds
+        are removed. A file that is refused keeps its image; a night of which not one file can be
+        used stays as it is.
     executor : runs the tasks instead of `workers` processes of our own, and stays open.
 
     Raises
@@ -142,8 +149,9 @@ def ingest(
             tasks = Executor(1)
         for one, images in plan.nights.items():
             try:
+                given = plan.refusals if exact else None
                 report, new, seen = _ingest_night(
-                    root, settings, one, images, hjd_method, rebuild, tasks, progress
+                    root, settings, one, images, hjd_method, rebuild, given, tasks, progress
                 )
             except (ArchiveBusyError, DamagedArchiveError) as error:
                 failed.append(error)  # the other nights go on
@@ -154,7 +162,8 @@ def ingest(
     # Nights whose every file was refused before it was read.
     nothing = {refusal.night for refusal in plan.refusals if refusal.night} - set(plan.nights)
     reports += [GroupReport(str(one), "refused") for one in sorted(nothing)]
-    snapshot = publish_refusals(root, refusals, looked_at)
+    told = [date.fromisoformat(report.name) for report in reports if report.outcome != "refused"]
+    snapshot = publish_refusals(root, refusals, looked_at, told if exact else ())
     if failed:
         raise failed[0]
     return IngestReport(
@@ -196,10 +205,14 @@ def _ingest_night(
     images: list[PlannedImage],
     hjd_method: HjdMethod,
     rebuild: bool,
+    refused: Sequence[Refusal] | None,
     executor: Tasks,
     progress: Progress | None,
 ) -> tuple[GroupReport, list[Refusal], list[LookedAt]]:
-    """Ingest one night; returns its report, the refusals that came up, and what was looked at."""
+    """Ingest one night; returns its report, the refusals that came up, and what was looked at.
+
+    Images that were not given are removed, if `refused` says which files were refused already.
+    """
     group = night_group(night)
     layout = Layout(root)
     with staged(layout, group, wait=False):
@@ -215,11 +228,54 @@ def _ingest_night(
             published = read_small_table(layout, standing, IMAGES)
             recipes = published.select("recipe", "match_recipe").rows()
             known = dict(zip(published["pid"], recipes, strict=True))
+            images = _without_neighbours(one, images)
             _stage(one, images, {} if rebuild else known, hjd_method, executor, progress)
+            if refused is not None:
+                _remove_others(one, published, images, refused)
             publish_night(one, f"ingest of {night}", executor, progress)
     new = {record["pid"] for record in one.result.records}
     seen = [LookedAt(i.path.name, i.pid, i.pid in new and i.pid not in known) for i in images]
     return _report(one), one.result.refusals, seen
+
+
+def _without_neighbours(one: Night, images: list[PlannedImage]) -> list[PlannedImage]:
+    """The images that are not published in another night; the others are refused."""
+    elsewhere = _in_neighbours(one.snapshot, one.night)
+    kept = []
+    for image in images:
+        if image.pid in elsewhere:
+            error = InOtherNight(image.path, image.pid, elsewhere[image.pid], one.night)
+            refusal = refusal_of(error, image.path, night=one.night, pid=image.pid)
+            one.result.refusals.append(refusal)
+        else:
+            kept.append(image)
+    return kept
+
+
+def _in_neighbours(snapshot: Snapshot, night: date) -> dict[int, date]:
+    """The images of the nights before and after, as pid: no exposure is further off its night."""
+    found: dict[int, date] = {}
+    for other in (night - timedelta(days=1), night + timedelta(days=1)):
+        manifest = snapshot.manifest(night_group(other))
+        images = read_small_table(snapshot.layout, manifest, IMAGES, ["pid"])
+        found |= dict.fromkeys(images["pid"], other)
+    return found
+
+
+def _remove_others(
+    one: Night, published: pl.DataFrame, images: list[PlannedImage], refused: Sequence[Refusal]
+) -> None:
+    """Mark for removal the images that no given file holds; a refused one may well hold its own."""
+    if not (one.result.records or one.result.unchanged):
+        return  # what files were meant, nobody knows
+    refused = [*refused, *one.result.refusals]
+    used = {record["pid"] for record in one.result.records} | set(one.result.unchanged)
+    pids = {image.pid for image in images} | {refusal.pid for refusal in refused if refusal.pid}
+    is_held = pl.col("pid").is_in(pids) | pl.col("input_file").is_in(
+        {refusal.input_file for refusal in refused}
+    )
+    one.removed = frozenset(published.filter(~is_held)["pid"])
+    one.kept = frozenset(published.filter(is_held)["pid"]) - used
 
 
 def publish_night(one: Night, reason: str, executor: Tasks, progress: Progress | None) -> None:
@@ -228,7 +284,8 @@ def publish_night(one: Night, reason: str, executor: Tasks, progress: Progress |
     layout = Layout(one.root)
     published = read_small_table(layout, one.standing, IMAGES)
     known = set(published["pid"])
-    gone = known & ({record["pid"] for record in one.result.records} | one.removed)
+    new = {record["pid"] for record in one.result.records}
+    gone = known & (new | one.removed)
     kept = published.filter(~pl.col("pid").is_in(gone))
     small = _small_tables(one, layout, kept)
     # What was refused of an input stays so, whatever its rows are matched to.
@@ -249,7 +306,13 @@ def publish_night(one: Night, reason: str, executor: Tasks, progress: Progress |
             changed |= without_rows(snapshot, nights, rows, one.staging, executor, progress)
         return changed
 
-    publish_with_periods(one.snapshot, [one.night] if rows else [], changed, reason)
+    def check(current: Snapshot) -> None:
+        # Two neighbours at once: neither saw the other's images before.
+        if twice := _in_neighbours(current, one.night).keys() & (new - known):
+            raise ArchiveBusyError(one.root, f"image {min(twice)}, in a neighbouring night")
+
+    nights = [one.night] if rows else []
+    publish_with_periods(one.snapshot, nights, changed, reason, check)
     disk.discard(one.staging)
 
 
@@ -398,12 +461,14 @@ def _report(one: Night) -> GroupReport:
     if records:
         outcome = "published"
     elif one.result.unchanged:
-        outcome = "unchanged"
+        outcome = "published" if one.removed else "unchanged"
     return GroupReport(
         str(one.night),
         outcome,
         images=len(records),
         unchanged=len(one.result.unchanged),
+        removed=len(one.removed),
+        kept=len(one.kept),
         rows=sum(record["n_published"] for record in records),
         matched=sum(record["n_matched"] for record in records),
         without_reference=sum(record["rfid"] is None for record in records),

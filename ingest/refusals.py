@@ -8,8 +8,9 @@ file of that name is looked at again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,10 @@ class LookedAt:
 
 
 def publish_refusals(
-    root: Path, refusals: Iterable[Refusal], looked_at: Iterable[LookedAt]
+    root: Path,
+    refusals: Iterable[Refusal],
+    looked_at: Iterable[LookedAt],
+    anew: Collection[date] = (),
 ) -> Snapshot:
     """Record the files that were refused whole; what is no longer true is taken out.
 
@@ -61,6 +65,7 @@ def publish_refusals(
     ----------
     refusals : of this run, those of rows included: they are left to their group.
     looked_at : the other files that this run looked at.
+    anew : nights of which nothing is true any more but what this run says.
     """
     layout = Layout(root)
     new = [refusal for refusal in refusals if refusal.n_rows is None]
@@ -72,7 +77,8 @@ def publish_refusals(
         snapshot = open_snapshot(root)
         standing = read_small_table(layout, snapshot.manifest(GROUP), REFUSALS)
         true = [
-            not any(one.strikes(row) for one in by_name.get(row["input_file"], ()))
+            row["night"] not in anew
+            and not any(one.strikes(row) for one in by_name.get(row["input_file"], ()))
             for row in standing.iter_rows(named=True)
         ]
         table = _table(standing.filter(pl.Series(true, dtype=pl.Boolean)), new)

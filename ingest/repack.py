@@ -156,6 +156,7 @@ def publish_with_periods(
     nights: Collection[date],
     make: Callable[[Snapshot], Mapping[str, Manifest]],
     reason: str,
+    check: Callable[[Snapshot], None] | None = None,
 ) -> Snapshot:
     """Publish what `make` gives, nights and the periods that hold rows of them.
 
@@ -165,6 +166,7 @@ def publish_with_periods(
     ----------
     seen : what is published, as far as the caller knows.
     nights : whose rows are left out of periods, if any are; the caller holds their locks.
+    check : see `publish`.
     """
     layout = seen.layout
     with ExitStack() as held:
@@ -174,7 +176,7 @@ def publish_with_periods(
                 held.enter_context(locked(layout, PERIODS, wait=True))
                 waited, seen = True, open_snapshot(layout.root)
             try:
-                return publish(layout.root, make(seen), reason, seen=seen)
+                return publish(layout.root, make(seen), reason, seen=seen, check=check)
             except ChangedMeanwhileError:
                 seen = open_snapshot(layout.root)
 

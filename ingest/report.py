@@ -36,6 +36,8 @@ class GroupReport:
     """What became of one night, or of one field's references.
 
     `images` and `rows` count what this ingest brought; `unchanged` images were there already;
+    `removed` ones are there no longer, for they were not given to an exact ingest, which `kept`
+    those whose files it refused;
     `without_reference` of the new images had no reference catalogue to be matched to.
     """
 
@@ -46,6 +48,8 @@ class GroupReport:
     rows: int = 0
     matched: int = 0
     without_reference: int = 0
+    removed: int = 0
+    kept: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,10 @@ from store.manifest import Manifest
 from transforms.earth_orientation import earth_orientation_version
 
 
-def read_small_table(layout: Layout, manifest: Manifest, table: Table) -> pl.DataFrame:
-    """A table of a group that is one file; empty if the group has none.
+def read_small_table(
+    layout: Layout, manifest: Manifest, table: Table, columns: list[str] | None = None
+) -> pl.DataFrame:
+    """A table of a group that is one file, or some of its columns; empty if the group has none.
 
     Raises
     ------
@@ -26,10 +28,10 @@ def read_small_table(layout: Layout, manifest: Manifest, table: Table) -> pl.Dat
     """
     for entry in manifest.files:
         if entry.table == table.name:
-            return pl.read_parquet(check_intact(layout, entry))
+            return pl.read_parquet(check_intact(layout, entry), columns=columns)
     frame = pl.from_arrow(table.empty())
     assert isinstance(frame, pl.DataFrame)
-    return frame
+    return frame if columns is None else frame.select(columns)
 
 
 def to_contract(frame: pl.DataFrame, table: Table) -> pa.Table:

@@ -236,6 +236,7 @@ class Archive:
         hjd_method: Literal["fit", "exact"] = "fit",
         workers: int | None = None,
         rebuild: bool = False,
+        exact: bool = False,
         dask: str | None = None,
         progress: Progress | None = None,
     ) -> IngestReport:
@@ -259,6 +260,7 @@ class Archive:
                 hjd_method=hjd_method,
                 workers=workers,
                 rebuild=rebuild,
+                exact=exact,
                 executor=executor,
                 progress=progress,
             )

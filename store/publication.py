@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -53,6 +53,7 @@ def publish(
     *,
     seen: Snapshot | None = None,
     partition: Partition | None = None,
+    check: Callable[[Snapshot], None] | None = None,
 ) -> Snapshot:
     """Publish new manifests of some groups; the others stay as they are.
 
@@ -66,6 +67,7 @@ def publish(
     seen : what the manifests were made from. Whoever holds the locks of all groups that they
         change, and cuts nothing by pixel, need not say.
     partition : how the sky is cut from now on, if that changes too.
+    check : called with what is current, once nobody else can publish; may raise, to publish nothing.
 
     Raises
     ------
@@ -81,6 +83,8 @@ def publish(
         _clear(layout, parent.number)
         if seen is not None:
             _refuse_changed(seen, parent, changed)
+        if check is not None:
+            check(parent)
         before = [parent.manifest(group) for group in changed]
         groups = dict(parent.groups)
         for group, manifest in changed.items():

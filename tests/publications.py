@@ -11,7 +11,7 @@ from skies import night_manifest
 
 from store.layout import HealpixPixel, Layout
 from store.publication import publish
-from store.snapshot import Snapshot
+from store.snapshot import Snapshot, open_snapshot
 
 PIXELS = [HealpixPixel(5, 3), HealpixPixel(5, 100)]
 
@@ -34,3 +34,13 @@ def date_publications(root: Path, *times: datetime) -> None:
 def rows_of(snapshot: Snapshot) -> int:
     """Detections, as its files have them."""
     return sum(pq.read_metadata(path).num_rows for path in snapshot.files("detections"))
+
+
+def published_content(root: Path) -> dict[str, object]:
+    """All that is published but for dates: manifests, and the bytes of every file."""
+    snapshot = open_snapshot(root)
+    found: dict[str, object] = {**snapshot.groups}
+    for group in snapshot.groups:
+        for entry in snapshot.manifest(group).files:
+            found[entry.path] = (root / entry.path).read_bytes()
+    return found

@@ -48,6 +48,11 @@ if TYPE_CHECKING:
     help="Make every image anew, published and unchanged ones too: mends damaged files.",
 )
 @click.option(
+    "--exact",
+    is_flag=True,
+    help="Make the nights exactly these files: images that are not among them are removed.",
+)
+@click.option(
     "--dask",
     metavar="ADDRESS",
     help="Work on the Dask cluster of this scheduler, as tcp://10.0.0.5:8786.",
@@ -64,6 +69,7 @@ def command(
     hjd_method: Literal["fit", "exact"],
     workers: int | None,
     rebuild: bool,
+    exact: bool,
     dask: str | None,
     quiet: bool,
 ) -> None:
@@ -77,6 +83,7 @@ def command(
     Examples:
       nightlake ingest /data/ztf sci/2020/0924
       nightlake ingest /data/ztf sci/ --night 2020-09-24 --dry-run
+      nightlake ingest /data/ztf sci/2020/0924 --exact
     """
     from nightlake.archive import Archive
 
@@ -97,6 +104,7 @@ def command(
                 hjd_method=hjd_method,
                 workers=workers,
                 rebuild=rebuild,
+                exact=exact,
                 dask=dask,
                 progress=progress,
             )

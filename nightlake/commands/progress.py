@@ -59,6 +59,7 @@ def _line(group: GroupReport, what: str) -> dict[str, object]:
         "outcome": group.outcome,
         "images": group.images,
         "unchanged": group.unchanged,
+        "removed": group.removed,
         "rows": group.rows,
         "matched": f"{group.matched / group.rows:.1%}" if group.matched else "–",
     }
@@ -75,6 +76,8 @@ def tell_report(report: IngestReport, what: str, quiet: bool) -> Exit:
         frame = pl.DataFrame([_line(group, what) for group in report.groups])
         if what != "night" and not frame.is_empty():
             frame = frame.drop("matched")  # nothing is matched when references come
+        if not any(group.removed for group in report.groups) and not frame.is_empty():
+            frame = frame.drop("removed")
         if not frame.is_empty():
             print_table(frame, max_rows=None)
         if alone := sum(group.without_reference for group in report.groups):
@@ -82,6 +85,8 @@ def tell_report(report: IngestReport, what: str, quiet: bool) -> Exit:
                 f"{alone:,} of the images have no reference and no ids: "
                 "add-references, then rematch"
             )
+        if kept := sum(group.kept for group in report.groups):
+            click.echo(f"{kept:,} images stay as they were published: their files were refused")
         rate = f", {report.rows / report.seconds:,.0f} rows/s" if report.rows else ""
         click.echo(
             f"{report.rows:,} rows in {report.seconds:.1f} s{rate}; "

@@ -1,5 +1,6 @@
 """Published images matched anew: as if the references had been there before."""
 
+import shutil
 from datetime import date
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 from catalogues import scatter, write_psfcat, write_refpsfcat
+from publications import published_content
 
 import ingest.gather as gather
 import ingest.pipeline as pipeline
@@ -71,120 +73,130 @@ def raw(tmp_path_factory):
     return folder
 
 
-def published(root):
-    """What is published, but for dates: manifests by group, and the bytes of every file."""
-    snapshot = open_snapshot(root)
-    files = {
-        entry.path: (root / entry.path).read_bytes()
-        for group in snapshot.groups
-        for entry in snapshot.manifest(group).files
-    }
-    return snapshot.groups, snapshot.record["rows"], files
+@pytest.fixture(scope="module")
+def made(raw, tmp_path_factory):
+    """Archives that tests take copies of: what was done to each is its name."""
+    folder = tmp_path_factory.mktemp("made")
+    ingested = new_archive(folder / "ingested")
+    add_references(ingested, [raw / "old"])
+    ingest(ingested, [raw / "sci"], workers=1)
+    changed = copied(ingested, folder / "changed")
+    add_references(changed, [raw / "new"])
+    return folder
+
+
+@pytest.fixture
+def ingested(made, tmp_path):
+    """Both nights, with the old references."""
+    return copied(made / "ingested", tmp_path / "ingested")
+
+
+@pytest.fixture
+def changed(made, tmp_path):
+    """The same, after the references were replaced by the new."""
+    return copied(made / "changed", tmp_path / "changed")
+
+
+def copied(source: Path, target: Path) -> Path:
+    return Path(shutil.copytree(source, target, symlinks=True))
 
 
 def stale(root):
     """Stale images by night, as SQL tells."""
     with connect(open_snapshot(root)) as session:
-        return {
-            night: n for night, n in session.sql(query("nights").sql)["night", "n_stale"].rows()
-        }
+        return dict(session.sql(query("nights").sql)["night", "n_stale"].iter_rows())
 
 
-def test_a_rematch_gives_the_bytes_of_an_ingest_with_the_new_references(tmp_path, raw):
-    one, other = new_archive(tmp_path / "one"), new_archive(tmp_path / "other")
-    add_references(one, [raw / "old"])
-    ingest(one, [raw / "sci"], workers=1)
-    before = published(one)
-    assert stale(one) == {NIGHT: 0, SECOND: 0}
-    add_references(one, [raw / "new"])
-    assert stale(one) == {NIGHT: 8, SECOND: 4}
-    report = rematch(one, workers=1)
+@pytest.fixture(scope="module")
+def wanted(raw, tmp_path_factory):
+    """What is published if the new references were there before the nights."""
+    root = new_archive(tmp_path_factory.mktemp("wanted") / "archive")
+    add_references(root, [raw / "old"])
+    add_references(root, [raw / "new"])
+    ingest(root, [raw / "sci"], workers=1)
+    return published_content(root)
+
+
+def test_a_rematch_gives_the_bytes_of_an_ingest_with_the_new_references(changed, raw, wanted):
+    before = published_content(changed)
+    assert stale(changed) == {NIGHT: 8, SECOND: 4}
+    report = rematch(changed, workers=1)
     assert [(group.name, group.outcome, group.images) for group in report.groups] == [
         ("2024-01-10", "published", 8), ("2024-01-11", "published", 4),
     ]  # fmt: skip
     assert report.rows == 12 * 120 - 4
-    assert stale(one) == {NIGHT: 0, SECOND: 0}
+    assert stale(changed) == {NIGHT: 0, SECOND: 0}
+    assert published_content(changed) == wanted != before
+    assert verify(changed) == []
+    assert not list((changed / "staging").iterdir())
 
-    add_references(other, [raw / "old"])
-    add_references(other, [raw / "new"])
-    ingest(other, [raw / "sci"], workers=1)
-    assert published(one) == published(other)
-    assert published(one)[0] != before[0]
-    assert verify(one) == []
-    assert not list((one / "staging").iterdir())
-
-    again = ingest(one, [raw / "sci"], workers=1)
+    again = ingest(changed, [raw / "sci"], workers=1)
     assert [group.outcome for group in again.groups] == ["unchanged", "unchanged"]
-    assert published(one) == published(other)
+    assert published_content(changed) == wanted
 
 
-def test_the_result_does_not_depend_on_workers_batches_or_chunks(tmp_path, raw, monkeypatch):
-    one, other = new_archive(tmp_path / "one"), new_archive(tmp_path / "other")
-    for root in (one, other):
-        add_references(root, [raw / "old"])
-        ingest(root, [raw / "sci"], workers=1)
-        add_references(root, [raw / "new"])
-    rematch(one, workers=1)
+def test_the_result_does_not_depend_on_order_batches_or_chunks(changed, wanted, monkeypatch):
     monkeypatch.setattr(rematch_module, "BATCH_ROWS", 1)
     monkeypatch.setattr(gather, "GATHERED_ROWS", 1)
     monkeypatch.setattr(gather, "ROW_GROUP_ROWS", 7)
-    rematch(other, [SECOND], workers=1)
-    rematch(other, [NIGHT], workers=1)
-    assert published(one) == published(other)
+    rematch(changed, [SECOND], workers=1)
+    rematch(changed, [NIGHT], workers=1)
+    assert published_content(changed) == wanted
 
 
-def test_references_that_come_for_the_first_time_give_ids(root, raw):
-    ingest(root, [raw / "sci"], workers=1)
-    assert stale(root) == {NIGHT: 0, SECOND: 0}
+def test_the_result_does_not_depend_on_workers(changed, wanted):
+    rematch(changed, workers=2)
+    assert published_content(changed) == wanted
+
+
+def test_references_that_come_for_the_first_time_give_ids(root, raw, ingested):
+    ingest(root, [raw / "sci"], workers=1, night=SECOND)
+    assert stale(root) == {SECOND: 0}
     add_references(root, [raw / "old"])
     report = rematch(root, workers=1)
     assert sum(group.matched for group in report.groups) > 0
+    night = "nights/20240111"
+    assert open_snapshot(root).groups[night] == open_snapshot(ingested).groups[night]
     images = pl.read_parquet(open_snapshot(root).files("images"))
     assert (images["reference_state"] == "matched").all()
     assert (images["n_matched"] + images["n_unmatched"] == images["n_published"]).all()
 
 
-def test_only_images_that_the_change_concerns_are_published_anew(root, raw):
+def test_only_images_that_the_change_concerns_are_published_anew(ingested, raw):
     """A new reference of g gives new colours to r, and leaves i and the other field alone."""
-    add_references(root, [raw / "old"])
-    ingest(root, [raw / "sci"], workers=1)
-    before = pl.read_parquet(open_snapshot(root).files("detections"))
-    files = set(published(root)[2])
-    add_references(root, [raw / "new" / "ztf_000600_zg_c07_q4_refpsfcat.fits"])
-    assert stale(root) == {NIGHT: 4, SECOND: 2}
-    report = rematch(root, workers=1)
+    before = pl.read_parquet(open_snapshot(ingested).files("detections"))
+    files = set(published_content(ingested))
+    add_references(ingested, [raw / "new" / "ztf_000600_zg_c07_q4_refpsfcat.fits"])
+    assert stale(ingested) == {NIGHT: 4, SECOND: 2}
+    report = rematch(ingested, workers=1)
     assert [(group.images, group.unchanged) for group in report.groups] == [(4, 4), (2, 2)]
-    after = pl.read_parquet(open_snapshot(root).files("detections"))
+    after = pl.read_parquet(open_snapshot(ingested).files("detections"))
     key = ["expid", "rcid", "sourceid"]
-    changed = (pl.col("field") == 600) & (pl.col("fid") < 3)
-    assert after.filter(~changed).sort(key).equals(before.filter(~changed).sort(key))
+    concerned = (pl.col("field") == 600) & (pl.col("fid") < 3)
+    assert after.filter(~concerned).sort(key).equals(before.filter(~concerned).sort(key))
     r = (pl.col("field") == 600) & (pl.col("fid") == 2)
     assert after.filter(r)["oid"].sort().equals(before.filter(r)["oid"].sort())
     assert not after.filter(r).sort(key)["clrcorr"].equals(before.filter(r).sort(key)["clrcorr"])
     # The other field's pixels are a degree away: their files are the ones that were there.
-    assert files & {path for path in published(root)[2] if path.startswith("data/detections/")}
+    kept = files & set(published_content(ingested))
+    assert any(path.startswith("data/detections/") for path in kept)
 
 
-def test_a_night_that_is_not_stale_is_left_alone(root, raw):
-    add_references(root, [raw / "old"])
-    ingest(root, [raw / "sci"], workers=1)
-    number = open_snapshot(root).number
-    report = rematch(root, workers=1)
+def test_a_night_that_is_not_stale_is_left_alone(ingested, raw):
+    number = open_snapshot(ingested).number
+    report = rematch(ingested, workers=1)
     assert [(group.outcome, group.unchanged) for group in report.groups] == [
         ("unchanged", 8), ("unchanged", 4),
     ]  # fmt: skip
-    assert open_snapshot(root).number == report.publication == number
-    add_references(root, [raw / "new"])
-    with locked(open_snapshot(root).layout, "nights/20240111", wait=False):
-        rematch(root, [NIGHT], workers=1)
-    assert stale(root) == {NIGHT: 0, SECOND: 4}
+    assert open_snapshot(ingested).number == report.publication == number
+    add_references(ingested, [raw / "new"])
+    with locked(open_snapshot(ingested).layout, "nights/20240111", wait=False):
+        rematch(ingested, [NIGHT], workers=1)
+    assert stale(ingested) == {NIGHT: 0, SECOND: 4}
 
 
-def test_an_interrupted_rematch_goes_on_from_what_is_staged(root, raw, monkeypatch):
-    add_references(root, [raw / "old"])
-    ingest(root, [raw / "sci"], workers=1, night=NIGHT)
-    add_references(root, [raw / "new"])
-    before = published(root)
+def test_an_interrupted_rematch_goes_on_from_what_is_staged(changed, wanted, monkeypatch):
+    before = published_content(changed)
     monkeypatch.setattr(rematch_module, "BATCH_ROWS", 1)
     done = []
     run_rematch = rematch_module.run_rematch
@@ -197,9 +209,9 @@ def test_an_interrupted_rematch_goes_on_from_what_is_staged(root, raw, monkeypat
 
     monkeypatch.setattr(rematch_module, "run_rematch", dies_at_the_fifth)
     with pytest.raises(KeyboardInterrupt):
-        rematch(root, workers=1)
-    assert published(root) == before
-    assert verify(root) == []
+        rematch(changed, workers=1)
+    assert published_content(changed) == before
+    assert verify(changed) == []
 
     matched = []
     match_rows = rematch_module.match_rows
@@ -207,65 +219,60 @@ def test_an_interrupted_rematch_goes_on_from_what_is_staged(root, raw, monkeypat
         rematch_module, "match_rows", lambda *args: matched.append(args[2]) or match_rows(*args)
     )
     monkeypatch.setattr(rematch_module, "run_rematch", run_rematch)
-    monkeypatch.setattr(gather, "_gathered", None)  # nothing is gathered again
-    rematch(root, workers=1)
-    assert len(matched) == 3
-    assert stale(root) == {NIGHT: 0}
-    assert verify(root) == []
+    gathered = []
+    gather_some = gather._gathered
+    monkeypatch.setattr(
+        gather, "_gathered", lambda *args: gathered.append(args[0].key) or gather_some(*args)
+    )
+    rematch(changed, [NIGHT], workers=1)
+    assert not gathered
+    rematch(changed, [SECOND], workers=1)
+    assert len(matched) == 12 - 5
+    assert published_content(changed) == wanted
 
 
-def test_a_night_that_another_process_writes_is_refused_and_the_others_are_done(root, raw):
-    add_references(root, [raw / "old"])
-    ingest(root, [raw / "sci"], workers=1)
-    add_references(root, [raw / "new"])
+def test_a_night_that_another_process_writes_is_refused_and_the_others_are_done(changed):
     with (
-        locked(open_snapshot(root).layout, "nights/20240110", wait=False),
+        locked(open_snapshot(changed).layout, "nights/20240110", wait=False),
         pytest.raises(ArchiveBusyError, match="20240110"),
     ):
-        rematch(root, workers=1)
-    assert stale(root) == {NIGHT: 8, SECOND: 0}
+        rematch(changed, workers=1)
+    assert stale(changed) == {NIGHT: 8, SECOND: 0}
 
 
-def test_an_unknown_night_is_refused_before_anything_is_done(root, raw):
-    add_references(root, [raw / "old"])
-    ingest(root, [raw / "sci"], workers=1)
-    add_references(root, [raw / "new"])
+def test_an_unknown_night_is_refused_before_anything_is_done(changed):
     with pytest.raises(UnknownNightError, match="2024-02-01"):
-        rematch(root, [NIGHT, date(2024, 2, 1)], workers=1)
-    assert stale(root) == {NIGHT: 8, SECOND: 4}
+        rematch(changed, [NIGHT, date(2024, 2, 1)], workers=1)
+    assert stale(changed) == {NIGHT: 8, SECOND: 4}
 
 
-def test_damage_is_not_merged_on(root, raw):
-    add_references(root, [raw / "old"])
-    ingest(root, [raw / "sci"], workers=1)
-    add_references(root, [raw / "new"])
+def test_damage_is_not_merged_on(changed):
     entry = next(
-        e for e in open_snapshot(root).manifest("nights/20240110").files if e.table == "detections"
+        e
+        for e in open_snapshot(changed).manifest("nights/20240110").files
+        if e.table == "detections"
     )
-    path = root / entry.path
+    path = changed / entry.path
     path.chmod(0o644)
     data = bytearray(path.read_bytes())
     data[len(data) // 3] ^= 1
     path.write_bytes(data)
     with pytest.raises(DamagedArchiveError, match="--rebuild"):
-        rematch(root, workers=1)
-    assert stale(root) == {NIGHT: 8, SECOND: 0}
+        rematch(changed, workers=1)
+    assert stale(changed) == {NIGHT: 8, SECOND: 0}
 
 
-def test_a_night_withdrawn_meanwhile_is_not_brought_back(root, raw, monkeypatch):
-    add_references(root, [raw / "old"])
-    ingest(root, [raw / "sci"], workers=1)
-    add_references(root, [raw / "new"])
+def test_a_night_withdrawn_meanwhile_is_not_brought_back(changed, monkeypatch):
     chosen = rematch_module._chosen
 
     def then_withdrawn(*args):
         nights = chosen(*args)
-        withdraw(root, [NIGHT])
+        withdraw(changed, [NIGHT])
         return nights
 
     monkeypatch.setattr(rematch_module, "_chosen", then_withdrawn)
-    rematch(root, workers=1)
-    assert stale(root) == {SECOND: 0}
+    rematch(changed, workers=1)
+    assert stale(changed) == {SECOND: 0}
 
 
 def test_recipes_in_sql_are_those_of_an_ingest(tmp_path, raw):
@@ -280,14 +287,11 @@ def test_recipes_in_sql_are_those_of_an_ingest(tmp_path, raw):
         assert images["match_recipe"].n_unique() == 3
 
 
-def test_an_interrupted_ingest_is_no_obstacle(root, raw, monkeypatch):
+def test_an_interrupted_ingest_is_no_obstacle(changed, raw, wanted, monkeypatch):
     """Its staged batches lie in the same folder."""
-    ingest(root, [raw / "sci"], workers=1)
-    add_references(root, [raw / "old"])
     monkeypatch.setattr(pipeline, "publish_night", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        ingest(root, [raw / "sci"], workers=1)
-    assert list((root / "staging").iterdir())
-    rematch(root, workers=1)
-    assert stale(root) == {NIGHT: 0, SECOND: 0}
-    assert verify(root) == []
+        ingest(changed, [raw / "sci"], workers=1)
+    assert list((changed / "staging").iterdir())
+    rematch(changed, workers=1)
+    assert published_content(changed) == wanted
