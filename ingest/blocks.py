@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
-from typing import Any
-
 import xxhash
 
 from ingest.cards import CARD_BYTES, END_CARD, Header, parse_cards
@@ -71,12 +69,14 @@ class FitsBytes:
         wanted = FIRST_READ_BYTES
         while True:
             cards = self.at(position, wanted)
-            end = cards.find(END_CARD)
-            # A comment may hold the word too: only the start of a card counts.
-            while end >= 0 and end % CARD_BYTES:
-                end = cards.find(END_CARD, end + 1)
+            end = _find_card(cards, END_CARD)
             if end >= 0:
-                return parse_cards(cards[:end]), position + padded(end + CARD_BYTES)
+                header = parse_cards(cards[:end])
+                if position == 0 and header.get("SIMPLE") is not True:
+                    raise TruncatedFile(self.path, "does not say that it is FITS (SIMPLE)")
+                if 0 <= _find_card(cards, b"XTENSION=", CARD_BYTES) < end:
+                    raise TruncatedFile(self.path, "has headers that run into each other")
+                return header, position + padded(end + CARD_BYTES)
             if len(cards) < wanted:
                 what = f"ends after {self.size} bytes, within a header"
                 raise TruncatedFile(self.path, what)
@@ -142,14 +142,15 @@ def read_headers(path: Path) -> list[Header]:
 
     Raises
     ------
-    TruncatedFile : no FITS, or a header has no end.
+    TruncatedFile : no FITS, or a header has no end or makes no sense.
     UnreadableFile : as `open_bytes`.
     """
     with open_bytes(path) as file:
         header, end = file.header_at(0)
         headers = [header]
-        if header.get("NAXIS") == 0 and file.starts_with(b"XTENSION", end):
+        if data_bytes(path, header) == 0 and file.starts_with(b"XTENSION", end):
             headers.append(file.header_at(end)[0])
+            data_bytes(path, headers[1])
         return headers
 
 
@@ -165,6 +166,15 @@ def read_text(path: Path) -> bytes:
         if file.size > MAX_HEADER_BYTES:
             raise TruncatedFile(path, f"has {file.size} bytes, too many for a header")
         return file.at(0, MAX_HEADER_BYTES)
+
+
+def _find_card(cards: bytes, words: bytes, start: int = 0) -> int:
+    """Where the first card stands that begins so; less than 0 if there is none."""
+    at = cards.find(words, start)
+    # A comment may hold the words too: only the start of a card counts.
+    while at >= 0 and at % CARD_BYTES:
+        at = cards.find(words, at + 1)
+    return at
 
 
 def padded(size: int) -> int:
@@ -186,14 +196,20 @@ def data_bytes(path: Path, header: Header) -> int:
     if axes == 0:
         return 0
     elements = math.prod(count_in(path, header, f"NAXIS{i}") for i in range(1, axes + 1))
-    groups = count_in(path, {"GCOUNT": 1} | header, "GCOUNT")
-    extra = count_in(path, {"PCOUNT": 0} | header, "PCOUNT")
+    groups = count_in(path, header, "GCOUNT", default=1)
+    extra = count_in(path, header, "PCOUNT", default=0)
     return abs(int(bits)) // 8 * groups * (extra + elements)
 
 
-def count_in(path: Path, header: dict[str, Any], keyword: str, most: int = 2**62) -> int:
-    """A whole number from 0 to `most` that a header must have; TruncatedFile if it has not."""
-    value = header.get(keyword)
+def count_in(
+    path: Path, header: Header, keyword: str, most: int = 2**62, default: int | None = None
+) -> int:
+    """A whole number from 0 to `most` that a header must have; TruncatedFile if it has not.
+
+    With a `default`, the card need not be there; if it is, it must make sense.
+    """
+    value = header.get(keyword, None if keyword in header.unreadable else default)
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= most:
-        raise TruncatedFile(path, f"{keyword} is {value}: a damaged header")
+        said = "damaged" if keyword in header.unreadable else value
+        raise TruncatedFile(path, f"{keyword} is {said}: a damaged header")
     return value

@@ -11,12 +11,20 @@ from functools import lru_cache
 
 Value = str | int | float | bool
 
+
+class _Unreadable:
+    """Stands for a value that is there and is none of FITS."""
+
+
+UNREADABLE = _Unreadable()
 CARD_BYTES = 80  # FITS standard 4.0, section 4.1
 END_CARD = b"END".ljust(CARD_BYTES)
+# FITS standard, section 4.1: characters 32 to 126. A terminal would obey others.
+_PRINTABLE = bytes(byte if 32 <= byte < 127 else ord("?") for byte in range(256))
 
 _VALUE = re.compile(
     r" *(?:"
-    r"'(?P<text>(?:[^']|'')*)'(?=[ /]|$)"
+    r"'(?P<text>(?:[^']|'')*)' *(?=/|$)"
     r"|(?P<truth>[TF]) *(?=/|$)"
     r"|(?P<whole>[+-]?[0-9]+) *(?=/|$)"
     r"|(?P<real>[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[EeDd][+-]?[0-9]+)?) *(?=/|$)"
@@ -31,10 +39,13 @@ class Header(dict[str, Value]):
 
     Attributes
     ----------
-    cards : the header's own text, 80 characters a card, without END and padding.
+    cards : the header's own text, 80 characters a card, without END and padding; what is not
+        printable ASCII, which FITS has no room for, is a question mark.
+    unreadable : keywords of cards whose values are none: damaged ones.
     """
 
     cards: str = ""
+    unreadable: frozenset[str] = frozenset()
 
     def raw(self, wanted: re.Pattern[str]) -> str:
         """The raw cards whose keyword fully matches `wanted`, joined; the first of each keyword."""
@@ -52,14 +63,18 @@ def parse_cards(block: bytes) -> Header:
     Strings lose their trailing blanks, doubled quotes become one, CONTINUE cards are joined.
     Cards without a value (COMMENT, HISTORY, undefined) and cards that are no FITS are skipped.
     """
-    text = block.decode("latin-1")
+    text = block.translate(_PRINTABLE).decode("ascii")
     header = Header()
+    unreadable = []
     last = ""  # the keyword that a CONTINUE card would go on with
     end = len(text)
     for start in range(0, len(text), CARD_BYTES):
         card = text[start : start + CARD_BYTES]
         keyword, value = _parse_card(card)
-        if keyword == "CONTINUE":
+        if isinstance(value, _Unreadable):
+            unreadable.append(keyword)
+            last = ""
+        elif keyword == "CONTINUE":
             _continue(header, last, value)
         elif keyword == "END" and value is None:
             end = start
@@ -70,6 +85,7 @@ def parse_cards(block: bytes) -> Header:
                 header[keyword] = value
                 last = keyword
     header.cards = text[:end]
+    header.unreadable = frozenset(unreadable)
     return header
 
 
@@ -85,7 +101,7 @@ def parse_card_lines(text: bytes) -> Header:
 
 
 @lru_cache(maxsize=2048)  # most cards of a night's catalogues are the same in all of them
-def _parse_card(card: str) -> tuple[str, Value | None]:
+def _parse_card(card: str) -> tuple[str, Value | _Unreadable | None]:
     """Keyword and value, or ("", None) where a card has none; ("END", None) is the end."""
     keyword = card[:8].rstrip()
     if card[8:10] == "= ":
@@ -95,10 +111,10 @@ def _parse_card(card: str) -> tuple[str, Value | None]:
     return ("END", None) if keyword == "END" and not card[8:].strip() else ("", None)
 
 
-def _value(text: str) -> Value | None:
+def _value(text: str) -> Value | _Unreadable | None:
     match = _VALUE.match(text)
     if match is None:
-        return None
+        return UNREADABLE if text.partition("/")[0].strip() else None
     kind, token = match.lastgroup, match[match.lastgroup or 0]
     if kind == "text":
         return token.replace("''", "'").rstrip()

@@ -24,6 +24,10 @@ from ingest.cards import Header
 from ingest.errors import TruncatedFile, WrongColumns
 
 MAX_FIELDS = 999  # standard, section 7.3.1
+# A file may be as large as it says and hold nothing: what it says must be possible too.
+MAX_ROWS = 3072 * 3080  # as many sources as a quadrant has pixels
+MAX_ROW_BYTES = 1 << 20  # a psfcat's take 58
+MAX_FILE_BYTES = 1 << 32  # all of it is read, for its checksum
 BUFFER_BYTES = 480_000  # stays in the processor's cache: a row is fetched once, not once a column
 
 # Code of TFORM: bytes an element takes (standard, table 18).
@@ -136,6 +140,8 @@ def open_table(path: Path, extname: str = "PSF_CATALOG") -> Iterator[BinaryTable
     """
     with open_bytes(path) as file:
         header, end = file.header_at(0)
+        if file.size > MAX_FILE_BYTES:
+            raise TruncatedFile(path, f"has {file.size} bytes, too many for a catalogue")
         position = end + padded(data_bytes(path, header))
         best: tuple[int, Header, int] | None = None
         while position < file.size and file.starts_with(b"XTENSION", position):
@@ -157,9 +163,11 @@ def open_table(path: Path, extname: str = "PSF_CATALOG") -> Iterator[BinaryTable
 
 def _table(file: FitsBytes, header: Header, table: Header, start: int) -> BinaryTable:
     path = file.path
-    if table.get("BITPIX") != 8 or table.get("NAXIS") != 2 or table.get("GCOUNT", 1) != 1:
+    if table.get("BITPIX") != 8 or table.get("NAXIS") != 2 or table.get("GCOUNT") != 1:
         raise TruncatedFile(path, "the table's BITPIX, NAXIS or GCOUNT is not 8, 2, 1")
-    row_bytes, n_rows = count_in(path, table, "NAXIS1"), count_in(path, table, "NAXIS2")
+    count_in(path, table, "PCOUNT")
+    row_bytes = count_in(path, table, "NAXIS1", MAX_ROW_BYTES)
+    n_rows = count_in(path, table, "NAXIS2", MAX_ROWS)
     fields = _fields(path, table, row_bytes)
     present = max(0, file.size - start) // max(row_bytes, 1)
     if n_rows > present:
@@ -170,13 +178,16 @@ def _table(file: FitsBytes, header: Header, table: Header, start: int) -> Binary
 def _fields(path: Path, table: Header, row_bytes: int) -> tuple[Field, ...]:
     count = count_in(path, table, "TFIELDS", MAX_FIELDS)
     names = [str(table.get(f"TTYPE{i}", "")) for i in range(1, count + 1)]
+    if "" in names:
+        # A column whose name is lost must not pass for one that the file never had.
+        raise WrongColumns(path, f"TTYPE{names.index('') + 1} names no column", names)
     fields, offset = [], 0
     for i, name in enumerate(names, 1):
         match = _TFORM.match(str(table.get(f"TFORM{i}", "")))
         scale, zero = _number(table, f"TSCAL{i}", 1), _number(table, f"TZERO{i}", 0)
         null = table.get(f"TNULL{i}")
-        if match is None or scale is None or zero is None:
-            what = f"TFORM, TSCAL or TZERO of column '{name}' makes no sense"
+        if match is None or scale is None or zero is None or f"TNULL{i}" in table.unreadable:
+            what = f"TFORM, TSCAL, TZERO or TNULL of column '{name}' makes no sense"
             raise WrongColumns(path, what, names)
         repeat, code = int(match[1] or 1), match[2]
         null = null if isinstance(null, int) and code in "BIJK" else None
@@ -189,6 +200,6 @@ def _fields(path: Path, table: Header, row_bytes: int) -> tuple[Field, ...]:
 
 
 def _number(header: Header, keyword: str, default: float) -> float | None:
-    value = header.get(keyword, default)
+    value = header.get(keyword, None if keyword in header.unreadable else default)
     finite = isinstance(value, int | float) and math.isfinite(value)
     return value if finite and isinstance(value, int | float) else None

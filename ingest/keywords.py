@@ -40,6 +40,12 @@ REAL = {
     "saturate": ("SATURATE",),
 }
 WCS_NUMBERS = ("crval1", "crval2", "crpix1", "crpix2", "cd1_1", "cd1_2", "cd2_1", "cd2_2")
+# A damaged card of these is no card that is not there: what it said was meant to count.
+MEANT = frozenset(
+    {"FILTER", "PCOLOR", "OBSMJD", "OBSJD", "CTYPE1"}
+    | {keyword for keywords in (*WHOLE.values(), *REAL.values()) for keyword in keywords}
+    | {name.upper() for name in WCS_NUMBERS}
+)
 WCS_CARDS = re.compile(
     r"WCSAXES|EQUINOX|RADESYS|RADECSYS|(CTYPE|CRVAL|CRPIX|CUNIT|CDELT|CROTA)[12]|(CD|PC)[12]_[12]"
     r"|LONPOLE|LATPOLE|PV[12]_[0-9]+|(A|B|AP|BP)_(ORDER|DMAX|[0-9]+_[0-9]+)"

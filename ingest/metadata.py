@@ -25,6 +25,7 @@ from ingest.errors import (
 from ingest.facts import ChannelFacts, ImageFacts, ReferenceFacts
 from ingest.filenames import parse_name
 from ingest.keywords import (
+    MEANT,
     WCS_NUMBERS,
     Facts,
     facts_of_date,
@@ -68,12 +69,12 @@ def gather_image_facts(
     ContradictoryMetadata : two sources differ on them, or EXPID is not that of OBSMJD.
     ImpossibleDate : only dates that cannot be true are known.
     UnknownFilter : the filter is none of g, r, i.
-    TruncatedFile : the science header beside it is damaged. Going on without it
-        could publish, say, a bad image as good, for want of its INFOBITS.
+    TruncatedFile : a card that counts is damaged, or the science header beside it is. Going on
+        without it could publish, say, a bad image as good, for want of its INFOBITS.
     """
     path = Path(path)
     name = _of_name(path)
-    sources: Sources = {"header": facts_of_header(header)}
+    sources: Sources = {"header": facts_of_header(_undamaged(path, header))}
     if _lacking(sources):
         sources["sciimg"] = _of_sidecar(path)
     if table is not None and _lacking(sources):
@@ -93,7 +94,8 @@ def gather_reference_facts(path: Path, header: Header) -> ReferenceFacts:
     An RFID that is not of the image's field, filter and readout channel is a contradiction too.
     """
     path = Path(path)
-    sources = {"header": facts_of_header(header), "filename": _of_name(path)}
+    of_header = facts_of_header(_undamaged(path, header))
+    sources = {"header": of_header, "filename": _of_name(path)}
     facts = _agreed(path, sources, ReferenceFacts)
     field, fid, rcid = facts["field"], facts["fid"], facts["rcid"]
     if not is_rfid_of(facts.setdefault("rfid", rfid_of(field, fid, rcid)), field, fid, rcid):
@@ -136,7 +138,7 @@ def _of_sidecar(path: Path) -> Facts:
     if beside is None:
         return {}
     try:
-        headers = _headers_of(beside)
+        headers = [_undamaged(beside, header) for header in _headers_of(beside)]
     except RefusedInput as error:
         raise TruncatedFile(path, f"its science header {beside.name} {error.what}") from error
     facts: Facts = {}
@@ -145,6 +147,13 @@ def _of_sidecar(path: Path) -> Facts:
     if not facts:
         raise TruncatedFile(path, f"its science header {beside.name} says nothing")
     return facts
+
+
+def _undamaged(path: Path, header: Header) -> Header:
+    """The header, refused if it says something that counts and cannot be read."""
+    if damaged := sorted(header.unreadable & MEANT):
+        raise TruncatedFile(path, f"has no value that can be read in its card {damaged[0]}")
+    return header
 
 
 def _headers_of(path: Path) -> list[Header]:

@@ -88,11 +88,16 @@ class MetadataTable:
 
 
 def _whole(name: str) -> pl.Expr:
-    # By way of float64 a text such as 20250106104907.0 is read as well; it holds 53 bits.
+    # By way of float64 a text such as 20250106104907.0 is read as well; it holds 53 bits. What is
+    # not whole is no such number: casts would cut it off.
     column = pl.col(name)
-    return pl.coalesce(
-        column.cast(pl.Int64, strict=False),
-        column.cast(pl.Float64, strict=False).cast(pl.Int64, strict=False),
+    real = column.cast(pl.Float64, strict=False)
+    return (
+        pl.when(real == real.floor())
+        .then(
+            pl.coalesce(column.cast(pl.Int64, strict=False), real.cast(pl.Int64, strict=False)),
+        )
+        .alias(name)
     )
 
 

@@ -26,6 +26,8 @@ from datetime import date
 from pathlib import Path
 from typing import ClassVar
 
+from store.words import printable
+
 
 class NightlakeError(Exception):
     """Base of every error a user may see.
@@ -40,11 +42,12 @@ class NightlakeError(Exception):
     code: ClassVar[str] = "error"
 
     def __init__(self, what: str, *, where: str | Path = "", hint: str = "") -> None:
-        self.what = what
-        self.where = str(where)
-        self.hint = hint
+        # Names and values from outside may hold what a terminal would obey.
+        self.what = printable(what)
+        self.where = printable(str(where))
+        self.hint = printable(hint)
         # One argument: an OSError among the bases would take three for errno, text and file.
-        super().__init__(what)
+        super().__init__(self.what)
 
     def __str__(self) -> str:
         line = f"{self.where}: {self.what}" if self.where else self.what
