@@ -14,6 +14,13 @@ def channel_part(field: int, fid: int, ccdid: int, qid: int) -> str:
     return f"{field:06d}_{FILTERCODES.get(fid, f'fid{fid}')}_c{ccdid:02d}_q{qid}"
 
 
+def channel_of_part(part: str) -> tuple[int, int, int, int]:
+    """Field, fid, ccdid and qid that `channel_part` made a name of; in order as ids are."""
+    field, code, ccd, quadrant = part.split("_")
+    fid = FILTER_IDS[code] if code in FILTER_IDS else int(code.removeprefix("fid"))
+    return int(field), fid, int(ccd.removeprefix("c")), int(quadrant.removeprefix("q"))
+
+
 def channel_of_oid(oid: int) -> tuple[int, int, int, int]:
     """Field, fid, ccdid and qid that an object id names, whether or not there are such.
 

@@ -120,6 +120,18 @@ DETECTIONS_MARGIN = replace(
     description="Detections near another HEALPix pixel than their own, kept beside that pixel too",
 )
 
+DETECTIONS_INDEX = Table(
+    "detections_index",
+    "One row per object and HEALPix pixel that may hold detections of it",
+    (
+        replace(OID, encoding="delta"),
+        C("Norder", "uint8", "", "meta.id", "HEALPix order of the pixel", encoding="dictionary"),
+        C("Npix", "uint64", "", "pos.healpix", "HEALPix number of the pixel, NESTED",
+          encoding="dictionary"),
+    ),
+    sort=("oid", "Norder", "Npix"),
+)
+
 REFERENCE_SOURCES = Table(
     "reference_sources",
     "One row per source of a reference image's catalogue: what detections are matched to",
@@ -320,4 +332,4 @@ TABLES: dict[str, Table] = {
 }
 
 # All that is kept: the tables that are asked, and those that make a HATS collection of them.
-STORED_TABLES = TABLES | {table.name: table for table in (DETECTIONS_MARGIN,)}
+STORED_TABLES = TABLES | {table.name: table for table in (DETECTIONS_MARGIN, DETECTIONS_INDEX)}

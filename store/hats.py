@@ -14,6 +14,7 @@ from store.layout import HEALPIX_ORDER, MAP_ORDER, MARGIN, HealpixPixel
 from store.settings import ArchiveSettings
 
 HATS_VERSION = "v1.0"
+PROPERTIES, COMMON_METADATA = "hats.properties", "_common_metadata"
 PRODUCT_TYPES = {"detections": "source", "reference_sources": "object", MARGIN: "margin"}
 
 
@@ -51,7 +52,7 @@ def write_catalogue_metadata(
         properties["hats_margin_threshold"] = settings.margin_arcsec
     else:
         properties["hats_skymap_order"] = MAP_ORDER
-    write_properties(folder / "hats.properties", properties)
+    write_properties(folder / PROPERTIES, properties)
 
 
 def write_common_metadata(dataset: Path, table: Table) -> None:
@@ -61,7 +62,7 @@ def write_common_metadata(dataset: Path, table: Table) -> None:
 
     sink = pa.BufferOutputStream()
     pq.write_metadata(table.schema(), sink)
-    disk.write_file(dataset / "_common_metadata", memoryview(sink.getvalue()))
+    disk.write_file(dataset / COMMON_METADATA, memoryview(sink.getvalue()))
 
 
 def write_properties(path: Path, properties: Mapping[str, object]) -> None:
@@ -76,7 +77,7 @@ def catalogue_pixels(folder: Path) -> list[HealpixPixel]:
     return [HealpixPixel(*map(int, line.split(","))) for line in lines]
 
 
-def read_properties(folder: Path) -> dict[str, str]:
-    """The catalogue's hats.properties, as written."""
-    lines = (folder / "hats.properties").read_text(encoding="utf-8").splitlines()
+def read_properties(path: Path) -> dict[str, str]:
+    """A file of HATS properties, as written."""
+    lines = path.read_text(encoding="utf-8").splitlines()
     return dict(line.split("=", 1) for line in lines if "=" in line)

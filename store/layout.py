@@ -3,15 +3,20 @@
     ARCHIVE/
     ├── archive.json                    what the archive is: format, partition, site, settings
     ├── current -> publications/000007  what is published: the one link that is ever replaced
-    ├── detections -> current/detections                HATS catalogues, as LSDB opens them
+    ├── collection.properties -> current/archive.properties     the archive, as LSDB opens it
+    ├── detections -> current/detections                        HATS catalogues by themselves
     ├── reference_sources -> current/reference_sources
     ├── publications/000007/            one state of the archive, never changed
     │   ├── publication.json            parent, partition, manifests, rows
-    │   ├── detections/                 hats.properties, partition_info.csv, dataset/
+    │   ├── collection.properties       detections, their margin, the index of their ids
+    │   ├── detections/                 properties, partition_info.csv, point_map.fits
     │   │   └── dataset/Norder=5/Dir=0/Npix=123 -> a pixel folder
+    │   ├── detections_margin/          rows near a pixel, beside it
+    │   ├── detections_index/           pixels of each id: dataset -> a folder of links
     │   ├── reference_sources/
     │   └── images/20240110.parquet -> a data file  (exposures, nights, … likewise)
     ├── manifests/nights/20240110-<checksum>.json       the files of one group
+    ├── manifests/periods/20240110-20240209-<checksum>.json     nights that were compacted
     ├── pixels/detections/5/123-<checksum>/20240110.parquet -> a data file
     ├── data/detections/20240110/5-123-<checksum>.parquet
     ├── staging/20240110/               work in progress; gone once published
@@ -36,6 +41,7 @@ MAP_ORDER = 8
 CATALOGUES = ("detections", "reference_sources")
 MARGIN = "detections_margin"
 SPATIAL_TABLES = (*CATALOGUES, MARGIN)
+INDEX = "detections_index"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -110,6 +116,10 @@ class Layout:
     def data(self) -> Path:
         """The Parquet files, one folder a table."""
         return self.root / "data"
+
+    def index_folder(self, checksum: str) -> Path:
+        """The folder of links to the files of the index of ids, and what lists their contents."""
+        return self.pixels / INDEX / "oid" / checksum[:16]
 
     def data_folder(self, table: str, part: str) -> Path:
         """The folder of a spatial table's files of one part: a night, a reference channel."""

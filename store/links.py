@@ -7,7 +7,7 @@ the pixel is the same share it.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from store import disk
@@ -25,8 +25,8 @@ def link_files(
     new: list[FileEntry],
 ) -> None:
     """Link a table's files: the parent's, without the old ones and with the new."""
-    links = _links(parent.folder / target.name) if parent else {}
-    for name, text in _changed_links(layout, target, links, old, new).items():
+    links = links_in(parent.folder / target.name) if parent else {}
+    for name, text in changed_links(layout, target, links, old, new).items():
         disk.make_link(target / name, text)
 
 
@@ -50,16 +50,16 @@ def link_pixels(
             text = str(before.readlink())
         else:
             somewhere = layout.pixel_folder(table, pixel, "")
-            links = _changed_links(
+            links = changed_links(
                 layout,
                 somewhere,
-                _links(before) if before else {},
+                links_in(before) if before else {},
                 old_in.get(pixel, []),
                 new_in.get(pixel, []),
             )
             if not links:
                 continue
-            lasting = layout.pixel_folder(table, pixel, _digest(links))
+            lasting = layout.pixel_folder(table, pixel, digest_of(links))
             _make_pixel_folder(lasting, links)
             text = os.path.relpath(lasting, at.parent)
         disk.make_folder(at.parent)
@@ -76,7 +76,8 @@ def _by_pixel(files: list[FileEntry]) -> dict[HealpixPixel, list[FileEntry]]:
     return grouped
 
 
-def _digest(links: Mapping[str, str]) -> str:
+def digest_of(links: Mapping[str, str]) -> str:
+    """What a folder of exactly these links is named by."""
     return checksum("\n".join(f"{name} {text}" for name, text in sorted(links.items())).encode())
 
 
@@ -85,7 +86,7 @@ def _make_pixel_folder(folder: Path, links: Mapping[str, str]) -> None:
 
     Nothing leads to it before it lasts, so that it needs no rename.
     """
-    if _links(folder) != dict(links):
+    if not holds_exactly(folder, links):
         disk.remove_tree(folder)  # begun by a process that was killed, or damaged
         disk.make_folder(folder)
         for name, text in links.items():
@@ -93,14 +94,22 @@ def _make_pixel_folder(folder: Path, links: Mapping[str, str]) -> None:
     disk.sync_folder(folder)
 
 
-def _links(folder: Path) -> dict[str, str]:
+def holds_exactly(folder: Path, links: Mapping[str, str], others: Collection[str] = ()) -> bool:
+    """Whether a folder holds these links and the `others`, and nothing else."""
+    if not folder.is_dir():
+        return False
+    names = {path.name for path in folder.iterdir()}
+    return names == {*links, *others} and links_in(folder) == dict(links)
+
+
+def links_in(folder: Path) -> dict[str, str]:
     """The links in `folder`, as written."""
     if not folder.is_dir():
         return {}
     return {path.name: str(path.readlink()) for path in folder.iterdir() if path.is_symlink()}
 
 
-def _changed_links(
+def changed_links(
     layout: Layout,
     folder: Path,
     links: Mapping[str, str],

@@ -19,6 +19,7 @@ from store.errors import DamagedArchiveError
 from store.layout import HealpixPixel, Layout
 
 REFUSALS = "refusals"
+REFERENCES = "references/"
 
 
 def night_group(night: date) -> str:
@@ -28,7 +29,7 @@ def night_group(night: date) -> str:
 
 def references_group(field: int) -> str:
     """The group of a field's reference catalogues."""
-    return f"references/{field:06d}"
+    return f"{REFERENCES}{field:06d}"
 
 
 @dataclass(frozen=True, slots=True)

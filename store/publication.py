@@ -17,17 +17,25 @@ from pathlib import Path
 
 from store import disk
 from store.atomic import replace_link, sweep
+from store.collection import (
+    ARCHIVE_PROPERTIES,
+    OWN_PROPERTIES,
+    link_index,
+    write_collection,
+)
 from store.contract import STORED_TABLES
 from store.errors import (
     ChangedMeanwhileError,
+    DamagedArchiveError,
     PartitionChangedError,
     UnsettledPublicationError,
 )
 from store.hats import write_catalogue_metadata
-from store.layout import CATALOGUES, SPATIAL_TABLES, Layout
+from store.id_index import with_index, with_indexes
+from store.layout import CATALOGUES, INDEX, SPATIAL_TABLES, Layout
 from store.links import link_files, link_pixels
 from store.locks import locked
-from store.manifest import FileEntry, Manifest, write_manifest
+from store.manifest import REFERENCES, FileEntry, Manifest, write_manifest
 from store.partition import Partition
 from store.point_map import Counts, read_point_map, sum_cells, write_point_map
 from store.settings import ArchiveSettings, create_folders, finish_creation, read_settings
@@ -85,6 +93,8 @@ def publish(
             _refuse_changed(seen, parent, changed)
         if check is not None:
             check(parent)
+        pixels = partition or parent.partition
+        changed = with_indexes(parent, changed, pixels, settings.match_radius_arcsec)
         before = [parent.manifest(group) for group in changed]
         groups = dict(parent.groups)
         for group, manifest in changed.items():
@@ -92,7 +102,6 @@ def publish(
                 groups[group] = write_manifest(layout, manifest)
             else:
                 groups.pop(group, None)
-        pixels = partition or parent.partition
         if groups == parent.groups and pixels == parent.partition:
             snapshot = parent  # whoever made it may have been killed before it was settled
         else:
@@ -142,11 +151,24 @@ def publish_anew(
     For who holds the lock `commit`.
     """
     _clear(layout, standing.number)
+    manifests = [_indexed(layout, settings, standing.partition, one) for one in manifests]
     groups = {manifest.group: write_manifest(layout, manifest) for manifest in manifests}
     change = _Change(reason, standing.partition, groups, [], manifests)
     snapshot = _make_current(layout, settings, change, standing.number + 1, None)
     _settle(snapshot)
     return snapshot
+
+
+def _indexed(
+    layout: Layout, settings: ArchiveSettings, partition: Partition, manifest: Manifest
+) -> Manifest:
+    """A manifest of references with its index made anew, if its files can be read."""
+    if not manifest.group.startswith(REFERENCES):
+        return manifest
+    try:
+        return with_index(layout, manifest, partition, settings.match_radius_arcsec)
+    except DamagedArchiveError:
+        return manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +196,8 @@ def _make_current(
     partial = layout.publications / f".{number:06d}.partial"
     disk.make_folder(partial)
     rows = _build_folder(layout, settings, partial, parent, change)
+    below = layout.relative(layout.publication(number))
+    write_collection(partial, below, settings, change.groups)
     record = {
         "format": settings.format,
         "number": number,
@@ -192,7 +216,8 @@ def _make_current(
     disk.rename(partial, target)
     disk.sync_folder(layout.publications)
     for table in CATALOGUES:
-        _show(layout, table)
+        _show(layout, table, table)
+    _show(layout, OWN_PROPERTIES, ARCHIVE_PROPERTIES)
     replace_link(layout.current, target)
     return Snapshot(layout, number)
 
@@ -207,11 +232,11 @@ def _settle(snapshot: Snapshot) -> None:
         raise UnsettledPublicationError(root, snapshot.number, reason) from error
 
 
-def _show(layout: Layout, table: str) -> None:
-    """The catalogue under its own name in the archive, through `current`."""
-    link = layout.root / table
-    if not (link.is_symlink() and link.readlink() == Path(layout.current.name, table)):
-        replace_link(link, layout.current / table)
+def _show(layout: Layout, name: str, what: str) -> None:
+    """A part of the publication under a name in the archive, through `current`."""
+    link = layout.root / name
+    if not (link.is_symlink() and link.readlink() == Path(layout.current.name, what)):
+        replace_link(link, layout.current / what)
 
 
 def _sync_names(layout: Layout, change: _Change) -> None:
@@ -259,6 +284,9 @@ def _build_folder(
         rows[name] = (parent.rows(name) if parent else 0) + sum(e.rows for e in new)
         rows[name] -= sum(e.rows for e in old)
         target = folder / name
+        if name == INDEX:
+            link_index(layout, settings, target, parent, old, new, rows[name])
+            continue
         disk.make_folder(target)
         if name in SPATIAL_TABLES:
             pixels = link_pixels(layout, name, target, parent, old, new)

@@ -9,22 +9,18 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from store.atomic import checksum_of
-from store.columns import Table
 from store.contract import STORED_TABLES
 from store.errors import DamagedArchiveError
-from store.findings import AGAIN, BACKUP, REPAIR, Finding
-from store.hats import read_properties
+from store.findings import AGAIN, BACKUP, Finding
 from store.hold import hold_current
-from store.layout import CATALOGUES, SPATIAL_TABLES
 from store.manifest import FileEntry
-from store.point_map import POINT_MAP, read_point_map, sum_cells
 from store.settings import read_settings
 from store.snapshot import Snapshot
+from store.verify_catalogues import check_collection, check_counts, check_links
 from store.verify_sky import SkyCheck
 
 Progress = Callable[[int, int, str], None]
@@ -34,8 +30,9 @@ def verify(root: Path, progress: Progress | None = None) -> list[Finding]:
     """Check every published file against its manifest, and the HATS catalogues against both.
 
     Of each file: checksum, rows, schema, order, and that its rows lie inside their pixel. Of
-    each catalogue: that its links are those of the manifests, and its metadata agrees with them.
-    Of all: that no image stands twice.
+    each catalogue: that it holds the links that the manifests call for and nothing else, and that
+    its metadata and point map agree with them. Of margins and of the index of ids: that they hold
+    what the detections and the references call for. Of all: that no image stands twice.
 
     Returns
     -------
@@ -68,8 +65,9 @@ def _verify(snapshot: Snapshot, progress: Progress | None) -> list[Finding]:
     findings += sky.finish()
     for table in STORED_TABLES.values():
         of_table = [entry for entry in entries if entry.table == table.name]
-        findings += _check_links(snapshot, table, of_table)
-        findings += _check_counts(snapshot, table, of_table)
+        findings += check_links(snapshot, table, of_table)
+        findings += check_counts(snapshot, table, of_table)
+    findings += check_collection(snapshot, settings, sound)
     findings += _check_images(snapshot, [e for e in sound if e.table == "images"])
     return findings
 
@@ -100,55 +98,6 @@ def _check_file(snapshot: Snapshot, entry: FileEntry, sky: SkyCheck) -> Iterator
         return
     if entry.pixel is not None:
         yield from sky.check(entry, entry.pixel, file)
-
-
-def _check_links(snapshot: Snapshot, table: Table, entries: list[FileEntry]) -> Iterator[Finding]:
-    """The publication's links against the manifests."""
-    root = snapshot.layout.root.resolve()
-    folder = snapshot.folder / table.name
-    wanted = {str(root / entry.path) for entry in entries}
-    pattern = "dataset/Norder=*/Dir=*/Npix=*/*" if table.name in SPATIAL_TABLES else "*"
-    found = {str(path.resolve()) for path in folder.glob(pattern)}
-    for path in sorted(found - wanted):
-        yield Finding("stray", path, f"is in {table.name}, but in no manifest", REPAIR)
-    for path in sorted(wanted - found):
-        yield Finding("unlinked", path, f"is in a manifest, but not in {table.name}", REPAIR)
-    shown = snapshot.layout.root / table.name
-    if table.name in CATALOGUES and shown.resolve() != folder.resolve():
-        yield Finding("unlinked", str(shown), "does not lead to what is current", REPAIR)
-
-
-def _check_counts(snapshot: Snapshot, table: Table, entries: list[FileEntry]) -> Iterator[Finding]:
-    """What the publication and a catalogue's metadata state, against the manifests."""
-    folder = snapshot.folder / table.name
-    rows = sum(entry.rows for entry in entries)
-    if snapshot.rows(table.name) != rows:
-        what = f"the publication says {snapshot.rows(table.name)} rows, its manifests {rows}"
-        yield Finding("rows", str(folder), what, REPAIR)
-    if table.name not in SPATIAL_TABLES:
-        return
-    try:
-        counts = read_point_map(folder) if table.name in CATALOGUES else None
-        stated = read_properties(folder).get("hats_nrows")
-        listed = snapshot.pixels(table.name)
-        schema = pq.read_schema(folder / "dataset" / "_common_metadata")
-    except (OSError, ValueError, pa.ArrowException) as error:
-        what = f"the catalogue's metadata cannot be read ({' '.join(str(error).split())})"
-        yield Finding("hats", str(folder), what, REPAIR)
-        return
-    if stated != str(rows):
-        what = f"hats_nrows is {stated}, the manifests have {rows} rows"
-        yield Finding("hats_nrows", str(folder), what, REPAIR)
-    if counts is not None and not np.array_equal(counts, sum_cells(entries)):
-        what = f"has {counts.sum()} rows, which are not those of the manifests ({rows})"
-        yield Finding("point_map", str(folder / POINT_MAP), what, REPAIR)
-    pixels = sorted({entry.pixel for entry in entries if entry.pixel is not None})
-    if listed != pixels:
-        what = f"lists {len(listed)} pixels, the manifests have {len(pixels)}"
-        yield Finding("partition_info", str(folder / "partition_info.csv"), what, REPAIR)
-    if not schema.equals(table.schema()):
-        what = f"is not of the schema of {table.name}"
-        yield Finding("schema", str(folder / "dataset" / "_common_metadata"), what, REPAIR)
 
 
 def _check_images(snapshot: Snapshot, entries: list[FileEntry]) -> Iterator[Finding]:

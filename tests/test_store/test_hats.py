@@ -79,6 +79,8 @@ def test_lsdb_loses_nothing_after_nights_replacements_and_a_withdrawal(tmp_path)
 
     # Each row finds itself: a map that lags behind would lose the later ones.
     others = rows.select("ra", "dec").with_row_index("number").to_pandas()
-    asked = lsdb.from_dataframe(others, ra_column="ra", dec_column="dec")
+    asked = lsdb.from_dataframe(
+        others, ra_column="ra", dec_column="dec", margin_threshold=None
+    )  # fmt: skip
     found = asked.crossmatch(opened, radius_arcsec=0.1, n_neighbors=1).compute()
     assert sorted(found.filter(like="number").iloc[:, 0]) == list(range(len(rows)))

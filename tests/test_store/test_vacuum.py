@@ -77,7 +77,7 @@ def test_only_what_is_current_is_left(root):
     # The replaced night and the withdrawn one: two files each, and two folders a former state.
     assert (report.data_files, report.manifests) == (4, 2)
     assert len(list(Layout(root).data.rglob("*.parquet"))) == 2
-    assert len(list(Layout(root).pixels.glob("*/*/*"))) == 2
+    assert len(list(Layout(root).pixels.glob("detections/*/*"))) == 2
     assert not (Layout(root).data / "detections" / "20240111").exists()
     assert vacuum(root, older_than_days=0) == VacuumReport()
 

@@ -35,7 +35,7 @@ def codes(root):
 
 
 def data_file(root):
-    return next((root / "data").rglob("*.parquet"))
+    return next((root / "data" / "detections").rglob("*.parquet"))
 
 
 def test_a_flipped_bit_is_found(root):
