@@ -371,11 +371,14 @@ class Archive:
         republish(self.root)
         self.refresh()
 
-    def verify(self, progress: Progress | None = None) -> list[Finding]:
-        """Check every published file against what was published; no finding is a sound archive."""
+    def verify(self, progress: Progress | None = None, *, deep: bool = False) -> list[Finding]:
+        """Check every published file against what was published; no finding is a sound archive.
+
+        `deep` counts the rows of every image, exposure and night again too.
+        """
         from store.verify import verify
 
-        return verify(self.root, progress)
+        return verify(self.root, progress, deep=deep)
 
 
 def _paths(paths: PathLike | Sequence[PathLike]) -> list[Path]:

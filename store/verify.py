@@ -21,12 +21,13 @@ from store.manifest import FileEntry
 from store.settings import read_settings
 from store.snapshot import Snapshot
 from store.verify_catalogues import check_collection, check_counts, check_links
+from store.verify_rows import check_rows
 from store.verify_sky import SkyCheck
 
 Progress = Callable[[int, int, str], None]
 
 
-def verify(root: Path, progress: Progress | None = None) -> list[Finding]:
+def verify(root: Path, progress: Progress | None = None, *, deep: bool = False) -> list[Finding]:
     """Check every published file against its manifest, and the HATS catalogues against both.
 
     Of each file: checksum, rows, schema, order, and that its rows lie inside their pixel. Of
@@ -34,15 +35,19 @@ def verify(root: Path, progress: Progress | None = None) -> list[Finding]:
     its metadata and point map agree with them. Of margins and of the index of ids: that they hold
     what the detections and the references call for. Of all: that no image stands twice.
 
+    Parameters
+    ----------
+    deep : count the rows of every image, exposure, night and reference again too.
+
     Returns
     -------
     The faults found; none in a sound archive.
     """
     with hold_current(root) as snapshot:
-        return _verify(snapshot, progress)
+        return _verify(snapshot, progress, deep)
 
 
-def _verify(snapshot: Snapshot, progress: Progress | None) -> list[Finding]:
+def _verify(snapshot: Snapshot, progress: Progress | None, deep: bool) -> list[Finding]:
     findings: list[Finding] = []
     entries: list[FileEntry] = []
     for group in snapshot.groups:
@@ -69,6 +74,8 @@ def _verify(snapshot: Snapshot, progress: Progress | None) -> list[Finding]:
         findings += check_counts(snapshot, table, of_table)
     findings += check_collection(snapshot, settings, sound)
     findings += _check_images(snapshot, [e for e in sound if e.table == "images"])
+    if deep:
+        findings += check_rows(snapshot.layout.root, entries, sound)
     return findings
 
 
