@@ -6,7 +6,7 @@ python -m products.columns_page > docs/columns.md
 from __future__ import annotations
 
 from store.columns import Table
-from store.contract import TABLES
+from store.contract import STORED_TABLES, TABLES
 from store.layout import SPATIAL_TABLES
 
 INTRODUCTION = """# Tables and columns
@@ -19,13 +19,23 @@ contract gives each Parquet file its schema, units, UCDs and encodings.
 encoding on disk.
 """
 
+COLLECTION = """# What makes a HATS collection of them
+
+These lie beside the tables for LSDB; SQL, Python and exports do not know them.
+"""
+
 
 def columns_page() -> str:
     """The page, Markdown."""
-    return "\n".join([INTRODUCTION, *(_section(table) for table in TABLES.values())])
+    asked = [_section(table) for table in TABLES.values()]
+    others = [_section(table) for name, table in STORED_TABLES.items() if name not in TABLES]
+    return "\n".join([INTRODUCTION, *asked, COLLECTION, *others])
 
 
 def _section(table: Table) -> str:
+    same = [t.name for t in TABLES.values() if t is not table and t.columns == table.columns]
+    if same:
+        return f"## {table.name}\n\n{table.description}. The columns of `{same[0]}`.\n"
     kind = "A HATS catalogue, cut by HEALPix pixel. " if table.name in SPATIAL_TABLES else ""
     lines = [
         f"## {table.name}",
