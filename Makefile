@@ -11,7 +11,7 @@ export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo bench bench-full test check lint types layers spelling docs night nights FORCE clean
+.PHONY: help setup demo bench bench-full torture test check lint types layers spelling docs night nights FORCE clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -91,6 +91,9 @@ layers: $(VENV)/check.stamp
 
 spelling: $(VENV)/check.stamp
 	$(BIN)/codespell $$(git ls-files)
+
+torture: $(VENV)/check.stamp  ## Try to break the archive, for hours; refresh docs/guarantees.md
+	PYTHONPATH=tests $(BIN)/python -m torture $(HARNESSES)
 
 # --- benchmarks ---------------------------------------------------------------------------------
 

@@ -7,8 +7,8 @@ SAMPLE = [
     "store/files.py:settle",
     "store/publication.py:_settle",
     "store/publication.py:_sync_names",
-    "store/atomic.py:replace_link",
-    "ingest/refusals.py:publish_refusals",
+    "store/publication.py:_sync_tree",
+    "ingest/pipeline.py:_ingest_night",
 ]
 
 

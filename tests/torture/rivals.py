@@ -27,6 +27,11 @@ RIVALRIES = (
     ("compaction", "late"),
     ("late", "compaction"),
     ("compaction", "withdrawal"),
+    ("compaction", "compaction"),
+    ("replacement in a period", "compaction"),
+    ("withdrawal from a period", "compaction"),
+    ("night", "better references"),
+    ("rematch", "late"),
     ("second night", "vacuum"),
 )
 _PATIENCE_S = 60

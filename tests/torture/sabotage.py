@@ -25,6 +25,7 @@ _KINDS = {
     "locked": "lock",
     "staged": "lock",
 }
+_ENTERED = (ast.With, ast.withitem)
 _NOT_A_PLACE = {"store/disk.py", "store/locks.py"}
 # What is left out there is not a guarantee of the archive: why, by place's function.
 SPARED = {
@@ -48,7 +49,7 @@ def places() -> list[tuple[Site, str]]:
     return found
 
 
-def _calls(node: ast.AST, function: str) -> Iterator[tuple[str, int, str]]:
+def _calls(node: ast.AST, function: str, line: int = 0) -> Iterator[tuple[str, int, str]]:
     for child in ast.iter_child_nodes(node):
         inside = child.name if isinstance(child, ast.FunctionDef) else function
         if isinstance(child, ast.Call):
@@ -56,8 +57,10 @@ def _calls(node: ast.AST, function: str) -> Iterator[tuple[str, int, str]]:
             name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
             of_disk = getattr(getattr(called, "value", None), "id", "") == "disk"
             if name in _KINDS and (of_disk or name in ("sync", "locked", "staged")):
-                yield _KINDS[name], child.lineno, function
-        yield from _calls(child, inside)
+                yield _KINDS[name], line or child.lineno, function
+        # What a `with` enters runs at the line of the word.
+        entered = child.lineno if isinstance(child, ast.With) else line
+        yield from _calls(child, inside, entered if isinstance(child, _ENTERED) else 0)
 
 
 def reached(stage: Stage, work: Path) -> dict[Site, list[str]]:
@@ -75,8 +78,11 @@ def reached(stage: Stage, work: Path) -> dict[Site, list[str]]:
 def noticed(stage: Stage, site: Site, names: list[str], work: Path) -> str:
     """What a harness says of the code without the call at `site`; nothing if none notices."""
     if site.kind == "lock":
-        tried = rivalries(stage, work, without=site)
-        return next((f"{what}: {wrong[0]}" for what, wrong in tried if wrong), "")
+        for every in (37, 7, 1):
+            for what, wrong in rivalries(stage, work, without=site, every=every):
+                if wrong:
+                    return f"{what}: {wrong[0]}"
+        return ""
     for name in names:
         run = record(stage, name, work, without=site)
         if run.error is not None:
