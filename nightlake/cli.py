@@ -28,6 +28,7 @@ VERBS = {
     "crossmatch": "Match two catalogues by position.",
     "refusals": "List the inputs that were refused, and why.",
     "withdraw": "Publish the archive without some nights.",
+    "compact": "Make one file a pixel of many nights.",
     "history": "List what was published, when and why.",
     "vacuum": "Remove old publications and what only they needed.",
     "verify": "Check every published file.",

@@ -38,6 +38,7 @@ _EXIT_OF_CODE = {
     "unknown_format": Exit.USAGE,
     "simulate_plan": Exit.USAGE,
     "no_catalogues": Exit.NOTHING,
+    "nothing_to_compact": Exit.NOTHING,
     "unknown_night": Exit.NOTHING,
     "unknown_object": Exit.NOTHING,
     "unknown_publication": Exit.NOTHING,

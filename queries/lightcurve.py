@@ -19,6 +19,7 @@ from store.channel import FILTER_IDS, channel_of_oid, channel_part
 from store.contract import REFERENCE_SOURCES
 from store.layout import HEALPIX_ORDER
 from store.manifest import references_group
+from store.periods import parts_about
 from store.settings import read_settings
 from store.snapshot import Snapshot
 
@@ -160,9 +161,10 @@ def _files(
 
 
 def _of(nights: Collection[date], files: Iterable[Path]) -> list[Path]:
-    """The files of these nights, by their names."""
-    names = {f"{night:%Y%m%d}.parquet" for night in nights}
-    return [path for path in files if path.name in names]
+    """The files of these nights, and of the periods about them, by their names."""
+    listed = list(files)
+    wanted = parts_about(nights, (path.stem for path in listed))
+    return [path for path in listed if path.stem in wanted]
 
 
 def _bare(sql: str) -> str:

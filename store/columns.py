@@ -19,7 +19,8 @@ NEVER = "never null"
 # zstd-1: 58 bytes a detection; lz4 is a little faster to write and takes 61, zstd-15 costs
 # 2.6 times the write for 4.5 % less.
 CODEC, CODEC_LEVEL = "zstd", 1
-# Of files that are compacted.
+# Of files that are compacted: 0.9 % less than zstd-1 for 11 % more time to write, and read as fast;
+# zstd-15 would be 6.6 % less for 15 times the write.
 PERIOD_CODEC_LEVEL = 3
 ROW_GROUP_ROWS = 65_536
 

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 BUFFER_BYTES = 1 << 20
 GIVE_AGAIN = "Give its whole night again: nightlake ingest ARCHIVE PATH --rebuild."
+GIVE_PERIOD_AGAIN = (
+    "Restore it from a backup, or withdraw all nights of the period at once and give them again."
+)
 
 
 def write_table(
@@ -178,16 +181,15 @@ def check_intact(layout: Layout, entry: FileEntry) -> Path:
     DamagedArchiveError : it is not, or cannot be read.
     """
     path = layout.root / entry.path
+    hint = GIVE_AGAIN if entry.nights is None else GIVE_PERIOD_AGAIN
     try:
         intact = checksum_of(path) == entry.checksum
     except OSError as error:
-        raise DamagedArchiveError(
-            f"cannot be read ({error.strerror})", where=path, hint=GIVE_AGAIN
-        ) from error
+        what = f"cannot be read ({error.strerror})"
+        raise DamagedArchiveError(what, where=path, hint=hint) from error
     if not intact:
-        raise DamagedArchiveError(
-            "is not what was published (checksum differs)", where=path, hint=GIVE_AGAIN
-        )
+        what = "is not what was published (checksum differs)"
+        raise DamagedArchiveError(what, where=path, hint=hint)
     return path
 
 

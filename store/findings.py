@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from store.files import GIVE_PERIOD_AGAIN
+from store.periods import Period
+
 REPAIR = "Make the links anew with: nightlake repair ARCHIVE."
 AGAIN = "Give its whole night again: nightlake ingest ARCHIVE PATH --rebuild."
 BACKUP = "Restore the file from a backup."
+
+
+def remedy_of(table: str, part: str) -> str:
+    """What to do about a damaged file."""
+    if table.startswith("reference"):
+        return BACKUP
+    return AGAIN if Period.named(part) is None else GIVE_PERIOD_AGAIN
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ night stand in two files of a pixel, and no row in both.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date
 from typing import Self
@@ -58,7 +58,12 @@ def parse_night(text: str) -> date:
     return date(int(text[:4]), int(text[4:6]), int(text[6:]))
 
 
-def may_hold(part: str, night: date) -> bool:
-    """Whether files of that part may hold rows of a night: its own, and periods about it."""
-    period = Period.named(part)
-    return part == f"{night:%Y%m%d}" if period is None else night in period
+def parts_about(nights: Collection[date], parts: Iterable[str]) -> set[str]:
+    """Those of `parts` whose files may hold rows of some nights: their own, periods about them."""
+    own = {f"{night:%Y%m%d}" for night in nights}
+    found = set()
+    for part in set(parts):
+        period = Period.named(part)
+        if part in own or (period is not None and any(night in period for night in nights)):
+            found.add(part)
+    return found

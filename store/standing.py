@@ -33,6 +33,13 @@ def periods_of(snapshot: Snapshot, nights: Collection[date]) -> list[Manifest]:
     return found
 
 
+def most_files(snapshot: Snapshot) -> int:
+    """Files of the pixel of detections that holds most of them; 0 where there are none."""
+    dataset = snapshot.catalogue("detections") / "dataset"
+    folders = [dataset / pixel.hats_path for pixel in snapshot.pixels("detections")]
+    return max((sum(1 for _ in folder.iterdir()) for folder in folders), default=0)
+
+
 def holds(entry: FileEntry, nights: Collection[date]) -> bool:
     """Whether a period's file holds rows of any of `nights`."""
     wanted = {f"{night:%Y%m%d}" for night in nights}

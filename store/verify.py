@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from store.atomic import checksum_of
 from store.contract import STORED_TABLES
 from store.errors import DamagedArchiveError
-from store.findings import AGAIN, BACKUP, Finding
+from store.findings import AGAIN, BACKUP, Finding, remedy_of
 from store.hold import hold_current
 from store.manifest import FileEntry
 from store.settings import read_settings
@@ -81,7 +81,7 @@ def _verify(snapshot: Snapshot, progress: Progress | None, deep: bool) -> list[F
 
 def _check_file(snapshot: Snapshot, entry: FileEntry, sky: SkyCheck) -> Iterator[Finding]:
     path = snapshot.layout.root / entry.path
-    remedy = BACKUP if entry.table.startswith("reference") else AGAIN
+    remedy = remedy_of(entry.table, entry.part)
     try:
         digest = checksum_of(path)
     except OSError as error:
@@ -104,7 +104,19 @@ def _check_file(snapshot: Snapshot, entry: FileEntry, sky: SkyCheck) -> Iterator
         yield Finding("rows", entry.path, what, remedy)
         return
     if entry.pixel is not None:
+        yield from _check_nights(entry, file, remedy)
         yield from sky.check(entry, entry.pixel, file)
+
+
+def _check_nights(entry: FileEntry, file: pq.ParquetFile, remedy: str) -> Iterator[Finding]:
+    """Who looks for the rows of a night finds their files by part and, in periods, by `nights`."""
+    if "night" not in file.schema_arrow.names:
+        return
+    nights = file.read(["night"])["night"].unique().to_pylist()
+    found = sorted(f"{night:%Y%m%d}" for night in nights)
+    if found != list(entry.nights or [entry.part]):
+        what = f"holds rows of other nights ({', '.join(found)}) than its manifest says"
+        yield Finding("nights", entry.path, what, remedy)
 
 
 def _check_images(snapshot: Snapshot, entries: list[FileEntry]) -> Iterator[Finding]:

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from store.borders import Nearby, border_rows, nearby
-from store.findings import AGAIN, BACKUP, Finding
+from store.findings import Finding, remedy_of
 from store.layout import MARGIN, HealpixPixel
 from store.manifest import FileEntry
 from store.partition import Partition
@@ -37,7 +37,7 @@ class SkyCheck:
         self, entry: FileEntry, pixel: HealpixPixel, file: pq.ParquetFile
     ) -> Iterator[Finding]:
         """Faults of where rows lie, of a file whose checksum and schema are right."""
-        remedy = BACKUP if entry.table == "reference_sources" else AGAIN
+        remedy = remedy_of(entry.table, entry.part)
         index = _read(file, "_healpix_29")
         if (index[1:] < index[:-1]).any():
             yield Finding("order", entry.path, "is not sorted by _healpix_29", remedy)
@@ -77,7 +77,7 @@ class SkyCheck:
             if wanted == found:
                 what = "has rows that are not those of the detections near its pixel"
             where = self._paths.get(key, f"margin {part} of {pixel.order}/{pixel.npix}")
-            yield Finding("margin", where, what, AGAIN)
+            yield Finding("margin", where, what, remedy_of(MARGIN, part))
 
     def _check_margin(
         self, entry: FileEntry, pixel: HealpixPixel, file: pq.ParquetFile, index: NDArray[np.int64]
@@ -88,7 +88,7 @@ class SkyCheck:
         far = len(index) - int(np.count_nonzero(here))
         if far:
             what = f"{far} rows do not lie near pixel {pixel.order}/{pixel.npix}"
-            yield Finding("margin", entry.path, what, AGAIN)
+            yield Finding("margin", entry.path, what, remedy_of(entry.table, entry.part))
             return
         key = entry.part, pixel
         self._paths[key] = entry.path

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from nightlake.commands.progress import progress_bar, tell_refusals, tell_report
+from nightlake.commands.progress import (
+    progress_bar,
+    tell_crowded,
+    tell_refusals,
+    tell_report,
+)
 from nightlake.commands.words import NIGHT, listed_paths, split_archive, words_argument
 from nightlake.errors import Exit
 
@@ -110,7 +115,10 @@ def command(
             )
         if not report.groups and not report.refusals:
             ctx.exit(_tell_nothing(night))
-        ctx.exit(tell_report(report, "night", quiet))
+        code = tell_report(report, "night", quiet)
+        if not quiet:
+            tell_crowded(archive)
+        ctx.exit(code)
 
 
 def _tell_nothing(night: date | None) -> Exit:

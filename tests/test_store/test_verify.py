@@ -86,10 +86,17 @@ def test_a_pixel_left_out_of_the_listing_is_found(root):
     assert "partition_info" in codes(root)
 
 
-def publish_rows(root, rows, pixel):
+def publish_rows(root, rows, pixel, night=date(2024, 1, 11)):
     layout = open_snapshot(root).layout
+    nights = pa.array([night] * rows.num_rows, pa.date32())
+    rows = rows.set_column(rows.schema.names.index("night"), rows.schema.field("night"), nights)
     entry = write_table(layout, DETECTIONS, rows, "20240111", pixel)
     publish(root, {"nights/20240111": Manifest.of("nights/20240111", [entry])}, "test")
+
+
+def test_rows_of_another_night_are_found(root):
+    publish_rows(root, pq.read_table(data_file(root)), PIXELS[0], date(2024, 1, 9))
+    assert "nights" in codes(root)
 
 
 def test_rows_outside_their_pixel_are_found(root):
