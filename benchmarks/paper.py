@@ -9,6 +9,7 @@ import numpy as np
 from astropy.coordinates import AltAz, EarthLocation, SkyCoord
 from astropy.time import Time
 from astropy.utils import iers
+from astropy.wcs import WCS
 from numpy.typing import NDArray
 
 from transforms.site import PALOMAR
@@ -63,6 +64,37 @@ def nearest(
     index, separation, _ = places.match_to_catalog_sky(references)
     found: NDArray[np.int64] = np.where(separation.arcsec <= radius_arcsec, index, -1)
     return found
+
+
+def scale_difference(wcs_final: WCS, wcs_prior: WCS, *, sheared: bool = False) -> Floats:
+    """Percent change of pixel scale at 575 points, (575,): final solution against the prior.
+
+    Half the product of a pixel's diagonals is its area only if they are perpendicular. `sheared`,
+    which the paper has not, multiplies it with the sine of their angle.
+    """
+    y_pix1 = np.arange(1, 3082, 140)
+    x_pix1 = np.arange(1, 3074, 128)
+    m1 = np.meshgrid(x_pix1, y_pix1)
+    mx = np.array(m1[0].flat)
+    my = np.array(m1[1].flat)
+    final, prior = (_areas(wcs, mx, my, sheared) for wcs in (wcs_final, wcs_prior))
+    percent: Floats = 100 * (np.sqrt(final) - np.sqrt(prior)) / np.sqrt(prior)
+    return percent
+
+
+def _areas(wcs: WCS, mx: NDArray[Any], my: NDArray[Any], sheared: bool) -> Floats:
+    """Half the product of each pixel's diagonals, square degrees."""
+    corners = (np.vstack([mx + i, my + j]).T for i, j in ((0, 0), (1, 1), (1, 0), (0, 1)))
+    here, both, right, down = (
+        SkyCoord(wcs.all_pix2world(corner, 1), unit=u.deg, frame="icrs") for corner in corners
+    )
+    areas: Floats = (here.separation(both) * right.separation(down) / 2).value
+    if sheared:
+        one = (both.cartesian - here.cartesian).xyz.value
+        other = (down.cartesian - right.cartesian).xyz.value
+        areas *= np.linalg.norm(np.cross(one, other, axis=0), axis=0)
+        areas /= np.linalg.norm(one, axis=0) * np.linalg.norm(other, axis=0)
+    return areas
 
 
 def _terms(x: Floats, y: Floats) -> NDArray[Any]:
