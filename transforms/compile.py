@@ -11,6 +11,10 @@ from transforms.airmass import APPARENT_SIZE
 from transforms.hjd import evaluate, fit_light_travel_time, light_travel_time
 from transforms.image import heliocentric_and_airmass, secz
 from transforms.match import SkyGrid, match_rank
+from transforms.pixel_scale import chip_grid, pixel_scales
+from transforms.scale_difference import scale_differences
+from transforms.statistics import astrometric_rms, object_statistics
+from transforms.wcs_cards import read_cards
 
 
 def compile_all() -> None:
@@ -26,6 +30,10 @@ def compile_all() -> None:
     index, separation = SkyGrid(ra, dec).nearest(ra, dec, 1.5)
     match_rank(index, separation)
     SkyGrid(ra, dec).within(ra, dec, 1.5)
+    maps = read_cards([None])
+    scale_differences(maps, chip_grid(), pixel_scales(maps, chip_grid()), [0])
+    object_statistics([0, 2], ra, dec, dec)
+    astrometric_rms([0, 2], ra, dec, ra[:1], dec[:1])
 
 
 if __name__ == "__main__":
