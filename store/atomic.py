@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
+from io import BufferedReader
 from pathlib import Path
 
 import xxhash
@@ -15,6 +18,18 @@ def checksum(data: bytes | memoryview) -> str:
     return xxhash.xxh3_128_hexdigest(data)
 
 
+def open_regular(path: Path) -> BufferedReader:
+    """Open a file for reading.
+
+    Raises
+    ------
+    OSError : it cannot be read, or is a pipe or a device, which may have no end or wait for ever.
+    """
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    return path.open("rb")
+
+
 def checksum_of(path: Path) -> str:
     """Checksum of the file at `path`; it is read in pieces.
 
@@ -23,7 +38,7 @@ def checksum_of(path: Path) -> str:
     OSError : it cannot be read.
     """
     digest = xxhash.xxh3_128()
-    with path.open("rb") as handle:
+    with open_regular(path) as handle:
         while block := handle.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()

@@ -30,7 +30,9 @@ class File(RawIOBase):
 
     def __init__(self, path: Path) -> None:
         self._handle = -1
-        self._handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+        # Through a link that someone laid there it could empty any file.
+        how = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
+        self._handle = os.open(path, how, 0o666)
 
     def __enter__(self) -> Self:
         return self
@@ -147,7 +149,7 @@ def lock(path: Path, *, wait: bool, shared: bool = False) -> Iterator[None]:
     ------
     BlockingIOError : another holds it, and `wait` is false.
     """
-    how = os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT
+    how = os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
     handle = os.open(path, how | os.O_CLOEXEC, 0o666)
     try:
         kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX

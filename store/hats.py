@@ -74,7 +74,13 @@ def write_properties(path: Path, properties: Mapping[str, object]) -> None:
 def catalogue_pixels(folder: Path) -> list[HealpixPixel]:
     """The pixels that a catalogue lists, in order."""
     lines = (folder / "partition_info.csv").read_text(encoding="ascii").split()[1:]
-    return [HealpixPixel(*map(int, line.split(","))) for line in lines]
+    pixels = []
+    for line in lines:
+        order, npix = map(int, line.split(","))
+        if not (0 <= order <= HEALPIX_ORDER and 0 <= npix < 12 * 4**order):
+            raise ValueError(f"{line} is no pixel")
+        pixels.append(HealpixPixel(order, npix))
+    return pixels
 
 
 def read_properties(path: Path) -> dict[str, str]:

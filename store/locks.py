@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from store import disk
+from store.bounds import check_bounds
 from store.errors import ArchiveBusyError
 from store.layout import Layout
 
@@ -31,7 +32,9 @@ def locked(layout: Layout, name: str, *, wait: bool, shared: bool = False) -> It
     ------
     ArchiveBusyError : another process holds it, and `wait` is false.
     UnwritableArchiveError : the lock's file cannot be made.
+    DamagedArchiveError : a folder of the archive is a link.
     """
+    check_bounds(layout)
     path = layout.lock(name)
     with ExitStack() as held:
         try:

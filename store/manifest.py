@@ -17,6 +17,7 @@ from typing import Any
 from store.atomic import checksum, write_whole
 from store.errors import DamagedArchiveError
 from store.layout import HealpixPixel, Layout
+from store.untrusted import check_manifest, parse_json, read_bytes
 
 REFUSALS = "refusals"
 REFERENCES = "references/"
@@ -89,7 +90,12 @@ class Manifest:
     def read(cls, path: Path, expected_checksum: str) -> Manifest:
         """The manifest at `path`, refused if it is not what was published."""
         raw = read_raw_manifest(path, expected_checksum)
-        return cls(raw["group"], tuple(_entry(entry) for entry in raw["files"]))
+        try:
+            return cls(raw["group"], tuple(_entry(entry) for entry in raw["files"]))
+        except TypeError as error:
+            what = "manifest has files that are not of this format"
+            hint = "Restore the archive from a backup."
+            raise DamagedArchiveError(what, where=path, hint=hint) from error
 
 
 _MEMBERS = [member.name for member in fields(FileEntry)]
@@ -98,10 +104,10 @@ _MEMBERS = [member.name for member in fields(FileEntry)]
 def read_raw_manifest(path: Path, expected_checksum: str) -> dict[str, Any]:
     """The manifest at `path`, of whatever format, refused if it is not what was published."""
     try:
-        data = path.read_bytes()
-    except OSError as error:
+        data = read_bytes(path)
+    except (OSError, ValueError) as error:
         raise DamagedArchiveError(
-            f"manifest cannot be read ({error.strerror})",
+            f"manifest cannot be read ({getattr(error, 'strerror', None) or error})",
             where=path,
             hint="Restore the archive from a backup.",
         ) from error
@@ -111,8 +117,13 @@ def read_raw_manifest(path: Path, expected_checksum: str) -> dict[str, Any]:
             where=path,
             hint="Restore the archive from a backup.",
         )
-    raw: dict[str, Any] = json.loads(data)
-    return raw
+    try:
+        raw = parse_json(data)
+    except ValueError as error:
+        what = "manifest is no JSON"
+        hint = "Restore the archive from a backup."
+        raise DamagedArchiveError(what, where=path, hint=hint) from error
+    return check_manifest(raw, path)
 
 
 def _entry(raw: dict[str, Any]) -> FileEntry:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ from store.errors import (
     NotAnArchiveError,
 )
 from store.layout import DEFAULT_PARTITION_ORDER, FORMAT_VERSION, Layout
+from store.untrusted import read_json
 
 MAX_PARTITION_ORDER = 12
 _FOLDERS = ("publications", "manifests", "pixels", "data", "staging", "scratch", "locks")
@@ -34,6 +36,10 @@ class SiteSettings:
     x_m: float = -2410346.78217658
     y_m: float = -4758666.82504051
     z_m: float = 3487942.97502457
+
+    def __post_init__(self) -> None:
+        if not all(map(math.isfinite, (self.x_m, self.y_m, self.z_m))):
+            raise ValueError("position of the site must be numbers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +62,9 @@ class ArchiveSettings:
     format: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:
+        # It stands in files of a line a setting.
+        if not self.name.isprintable():
+            raise ValueError("name must be printable")
         if not 0 <= self.partition_order <= MAX_PARTITION_ORDER:
             raise ValueError(f"partition order must be 0 to {MAX_PARTITION_ORDER}")
         if not 0 < self.match_radius_arcsec <= 60:
@@ -77,11 +86,11 @@ def read_settings(root: Path) -> ArchiveSettings:
 def read_raw_settings(root: Path) -> dict[str, Any]:
     """The settings of an archive of whatever format, as they are written; `format` is one."""
     try:
-        raw: dict[str, Any] = json.loads(Layout(root).settings.read_text(encoding="utf-8"))
+        raw = read_json(Layout(root).settings)
         return {**raw, "format": raw["format"]}
     except (FileNotFoundError, NotADirectoryError) as error:
         raise NotAnArchiveError(root) from error
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise _not_understood(root) from error
 
 
@@ -89,7 +98,7 @@ def parse_settings(root: Path, raw: dict[str, Any]) -> ArchiveSettings:
     """What `raw` says, in this Nightlake's format."""
     try:
         return ArchiveSettings(**{**raw, "site": SiteSettings(**raw["site"])})
-    except (KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise _not_understood(root) from error
 
 

@@ -6,7 +6,7 @@ sees all of a night or nothing of it, whatever is published meanwhile.
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,6 +19,7 @@ from store.layout import SPATIAL_TABLES, HealpixPixel, Layout
 from store.manifest import Manifest
 from store.partition import Partition
 from store.settings import read_settings
+from store.untrusted import check_publication, read_json
 
 
 @dataclass(frozen=True)
@@ -37,15 +38,14 @@ class Snapshot:
     def record(self) -> dict[str, Any]:
         """The publication as recorded: parent, partition, manifests, rows."""
         try:
-            text = (self.folder / "publication.json").read_text(encoding="utf-8")
-            record: dict[str, Any] = json.loads(text)
+            record = read_json(self.folder / "publication.json")
         except (OSError, ValueError) as error:
             raise DamagedArchiveError(
                 "publication.json cannot be read",
                 where=self.folder,
                 hint="Restore the archive from a backup.",
             ) from error
-        return record
+        return check_publication(record, self.folder)
 
     @property
     def groups(self) -> dict[str, str]:
@@ -56,7 +56,11 @@ class Snapshot:
     @property
     def partition(self) -> Partition:
         """How the sky is cut in this state."""
-        return Partition.from_record(self.record["partition"])
+        try:
+            return Partition.from_record(self.record["partition"])
+        except ValueError as error:
+            hint = "Restore the archive from a backup."
+            raise DamagedArchiveError(str(error), where=self.folder, hint=hint) from error
 
     @property
     def partition_order(self) -> int:
@@ -81,7 +85,14 @@ class Snapshot:
 
     def pixels(self, table: str) -> list[HealpixPixel]:
         """The pixels that hold rows of a spatial table."""
-        return catalogue_pixels(self.catalogue(table))
+        try:
+            return catalogue_pixels(self.catalogue(table))
+        except (OSError, ValueError) as error:
+            raise DamagedArchiveError(
+                f"the list of pixels cannot be read ({error})",
+                where=self.catalogue(table),
+                hint="Make it anew with: nightlake repair ARCHIVE.",
+            ) from error
 
     def files(self, table: str, pixels: Iterable[HealpixPixel] | None = None) -> list[Path]:
         """The Parquet files of `table`, in a fixed order; of a spatial one, those of `pixels`.
@@ -108,11 +119,12 @@ def open_snapshot(root: Path) -> Snapshot:
 def current_snapshot(layout: Layout) -> Snapshot:
     """The same, of an archive of whatever format."""
     try:
-        number = int(layout.current.readlink().name)
-    except (OSError, ValueError) as error:
-        raise DamagedArchiveError(
-            "link `current` to the publication is missing",
-            where=layout.root,
-            hint="Restore the archive from a backup.",
-        ) from error
-    return Snapshot(layout, number)
+        text = str(layout.current.readlink())
+        what = f"link `current` leads to {text!r}, which is no publication of the archive"
+    except OSError:
+        text, what = "", "link `current` to the publication is missing"
+    match = re.fullmatch(r"publications/(\d{6,18})", text, re.ASCII)
+    if match is None or layout.publication(int(match[1])) != layout.root / text:
+        hint = "Restore the archive from a backup."
+        raise DamagedArchiveError(what, where=layout.root, hint=hint)
+    return Snapshot(layout, int(match[1]))
