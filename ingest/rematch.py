@@ -85,8 +85,11 @@ def rematch(
     with Executor(workers, prepare_worker) as executor:
         for night in _chosen(root, snapshot, nights):
             try:
-                report = GroupReport(str(night), "unchanged", unchanged=_images(snapshot, night))
-                if not _standing(snapshot, night, settings)[1].is_empty():
+                images, stale = _standing(snapshot, night, settings)
+                # Killed after it published, a rematch may have left its staging.
+                if stale.is_empty() and not _staging(snapshot.layout, night).exists():
+                    report = GroupReport(str(night), "unchanged", unchanged=len(images))
+                else:
                     report = _rematch_night(root, settings, night, executor, progress)
             except (ArchiveBusyError, DamagedArchiveError) as error:
                 failed.append(error)  # the other nights go on
@@ -131,8 +134,9 @@ def _standing(
     return images, stale_images(images, ReferenceShelf(snapshot, radius), radius)
 
 
-def _images(snapshot: Snapshot, night: date) -> int:
-    return snapshot.manifest(night_group(night)).rows(IMAGES.name)
+def _staging(layout: Layout, night: date) -> Path:
+    """A folder of its own: an ingest that was interrupted finds in its what it left."""
+    return layout.staging(f"rematch/{night:%Y%m%d}")
 
 
 def _rematch_night(
@@ -147,7 +151,7 @@ def _rematch_night(
     with staged(layout, group, wait=False):
         snapshot = open_snapshot(root)
         standing = snapshot.manifest(group)
-        one = Night(root, night, settings, snapshot, standing, layout.staging(group))
+        one = Night(root, night, settings, snapshot, standing, _staging(layout, night))
         one.rematched = True
         with disk.writing(root):
             disk.make_folder(one.staging)
@@ -157,6 +161,7 @@ def _rematch_night(
                 pieces = _gather(one, stale, executor, progress)
                 _match(one, stale, pieces, executor, progress)
                 publish_night(one, f"rematch of {night}", executor, progress)
+            disk.discard(one.staging)
     records = one.result.records
     return GroupReport(
         str(night),

@@ -13,6 +13,7 @@ from publications import published_content
 import ingest.gather as gather
 import ingest.pipeline as pipeline
 import ingest.rematch as rematch_module
+from ingest.compact import compact
 from ingest.pipeline import ingest
 from ingest.references import add_references
 from ingest.rematch import rematch
@@ -292,6 +293,40 @@ def test_an_interrupted_ingest_is_no_obstacle(changed, raw, wanted, monkeypatch)
     monkeypatch.setattr(pipeline, "publish_night", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         ingest(changed, [raw / "sci"], workers=1)
-    assert list((changed / "staging").iterdir())
+    left = sorted((changed / "staging").rglob("*"))
+    assert left
     rematch(changed, workers=1)
     assert published_content(changed) == wanted
+    assert sorted((changed / "staging").rglob("*")) == left
+
+
+def test_what_a_rematch_left_when_it_was_killed_late_is_taken_away(changed, wanted, monkeypatch):
+    monkeypatch.setattr("ingest.pipeline.disk.discard", lambda path: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        rematch(changed, [SECOND], workers=1)
+    monkeypatch.undo()
+    assert stale(changed) == {NIGHT: 8, SECOND: 0}
+    assert list((changed / "staging").iterdir())
+    rematch(changed, [SECOND], workers=1)
+    assert not list((changed / "staging").iterdir())
+    rematch(changed, workers=1)
+    assert published_content(changed) == wanted
+
+
+def test_a_compacted_night_gets_new_ids_as_an_ingest_gives_them(ingested, raw, wanted, tmp_path):
+    """Rows leave the files of the period, and come as files of their night."""
+    compact(ingested, workers=1)
+    add_references(ingested, [raw / "new"])
+    other = copied(ingested, tmp_path / "other")
+    partly = copied(ingested, tmp_path / "partly")
+    rematch(ingested, workers=1)
+    ingest(other, [raw / "sci"], workers=1)
+    assert published_content(ingested) == published_content(other)
+    assert verify(ingested, deep=True) == []
+    # Of one night alone: the other's rows stay in the period.
+    rematch(partly, [SECOND], workers=1)
+    assert stale(partly) == {NIGHT: 8, SECOND: 0}
+    assert any(group.startswith("periods/") for group in open_snapshot(partly).groups)
+    assert verify(partly, deep=True) == []
+    rematch(partly, workers=1)
+    assert published_content(partly) == published_content(other)
