@@ -365,10 +365,14 @@ class Archive:
         return vacuum(self.root, keep=keep, older_than_days=older_than_days, dry_run=dry_run)
 
     def repair(self) -> None:
-        """Publish what is published once more, with every link and all HATS metadata made anew."""
-        from store.publication import republish
+        """Publish what is published once more, with every link and all HATS metadata made anew.
 
-        republish(self.root)
+        See `store.repair.repair`, which also finds the link `current` if that is lost: then no
+        `Archive` can be opened.
+        """
+        from store.repair import repair
+
+        repair(self.root)
         self.refresh()
 
     def verify(self, progress: Progress | None = None, *, deep: bool = False) -> list[Finding]:

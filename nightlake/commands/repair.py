@@ -12,15 +12,15 @@ from nightlake.commands.words import only_archive, words_argument
 def command(words: tuple[str, ...]) -> None:
     """Publish what is published once more, with every link and all HATS metadata made anew.
 
-    Data files and manifests stay as they are: `verify` tells what this mends and what needs a
-    night to be given again.
+    If the link `current` is lost, it leads to the newest publication again; unfinished files that
+    killed processes left are removed. Data files and manifests stay as they are: `verify` tells
+    what this mends and what needs a night to be given again.
 
     \b
     Examples:
       nightlake repair /data/ztf
     """
-    from nightlake.archive import Archive
+    from store.repair import repair
 
-    with Archive(only_archive(words)) as archive:
-        archive.repair()
-        click.echo(f"publication {archive.snapshot.number}: links and metadata made anew")
+    snapshot = repair(only_archive(words).absolute())
+    click.echo(f"publication {snapshot.number}: links and metadata made anew")
