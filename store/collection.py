@@ -116,6 +116,22 @@ def _make_index(folder: Path, links: Mapping[str, str], making: Path) -> None:
     sink = pa.BufferOutputStream()
     contents.write_metadata_file(sink)
     disk.write_file(making / METADATA, memoryview(sink.getvalue()))
+    if _is_same(making, folder):
+        # What is current leads to it: it must never be missing.
+        disk.remove_tree(making)
+        return
     disk.make_folder(folder.parent)
     disk.remove_tree(folder)
     disk.rename(making, folder)
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    """Whether two folders of files and links hold the same."""
+    return other.is_dir() and _content(one) == _content(other)
+
+
+def _content(folder: Path) -> dict[str, str | bytes]:
+    return {
+        path.name: str(path.readlink()) if path.is_symlink() else path.read_bytes()
+        for path in folder.iterdir()
+    }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -128,7 +127,7 @@ def create_folders(root: Path) -> Layout:
             raise ArchiveExistsError(root, "is not an empty folder")
         disk.make_lasting_folder(root)
         # The mark lasts before anything else does: what is there without it is never taken away.
-        disk.write_file(marker, b"")
+        disk.File(marker).close()
         disk.sync_folder(root)
         for folder in _FOLDERS:
             disk.make_folder(root / folder)
@@ -154,6 +153,5 @@ def write_settings(layout: Layout, settings: ArchiveSettings) -> None:
 def finish_creation(layout: Layout, settings: ArchiveSettings) -> None:
     """Write archive.json, last of all: from now on the folder is an archive."""
     write_settings(layout, settings)
-    with suppress(OSError):  # it is an archive already, and the mark says nothing any more
-        disk.remove(layout.init_mark)
-        disk.sync_folder(layout.root)
+    # It is an archive already. If the mark is still there, the next publication takes it away.
+    disk.discard(layout.init_mark)
