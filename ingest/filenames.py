@@ -96,21 +96,26 @@ def find_catalogues(paths: Iterable[str | Path], kind: Kind = "psfcat") -> list[
     return list(found.values())
 
 
-def _walk(folder: Path, suffix: str, seen: set[tuple[int, int]]) -> Iterator[Path]:
-    try:
-        status = folder.stat()
-        if (status.st_dev, status.st_ino) in seen:
-            return
-        seen.add((status.st_dev, status.st_ino))
-        with os.scandir(folder) as listing:
-            entries = sorted(listing, key=lambda entry: entry.name)
-    except OSError:
-        yield folder  # reading it will say what is wrong with it
-        return
-    for entry in entries:
-        if entry.name.startswith("."):
+def _walk(top: Path, suffix: str, seen: set[tuple[int, int]]) -> Iterator[Path]:
+    """The files below a folder, in the order of their paths; however deep, nothing recurs."""
+    waiting = [(top, True)]  # files and folders, the next one last
+    while waiting:
+        path, is_folder = waiting.pop()
+        if not is_folder:
+            yield path
             continue
-        if entry.is_dir():
-            yield from _walk(folder / entry.name, suffix, seen)
-        elif entry.name.endswith(suffix):
-            yield folder / entry.name
+        try:
+            status = path.stat()
+            if (status.st_dev, status.st_ino) in seen:
+                continue
+            seen.add((status.st_dev, status.st_ino))
+            with os.scandir(path) as listing:
+                entries = sorted(((entry.name, entry.is_dir()) for entry in listing), reverse=True)
+        except OSError:
+            yield path  # reading it will say what is wrong with it
+            continue
+        waiting += (
+            (path / name, is_folder)
+            for name, is_folder in entries
+            if not name.startswith(".") and (is_folder or name.endswith(suffix))
+        )

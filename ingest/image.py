@@ -19,6 +19,7 @@ from ingest.psfcat import PsfCatalogue, coordinate_fault
 from ingest.records import OF_IMAGE, ImageKey, day_number
 from ingest.reference_shelf import ReferenceShelf
 from ingest.report import Refusal
+from store.words import printable
 from transforms.hjd import QUADRANT_HALF_WIDTH_DEG, fit_light_travel_time, footprint_centre
 from transforms.identifiers import FILTERCODES
 from transforms.image import heliocentric_and_airmass, heliocentric_mjd
@@ -137,7 +138,7 @@ def image_rows(
         "n_read": catalogue.n_rows,
         "n_published": n,
         "n_refused": catalogue.n_rows - n,
-        "input_file": planned.path.name,
+        "input_file": printable(planned.path.name),
         "input_checksum": catalogue.checksum,
         "recipe": recipe,
         **{f"hjd_c{i}": None if fit is None else float(fit.coefficients[i]) for i in range(6)},

@@ -12,6 +12,7 @@ Files whose night cannot be known go to `unknown.inputs`, so that their refusal 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from datetime import date
@@ -26,6 +27,7 @@ from store.errors import NightlakeError
 from store.manifest import references_group
 from store.settings import read_settings
 from store.snapshot import open_snapshot
+from store.words import printable
 
 UNKNOWN = "unknown"
 
@@ -64,8 +66,8 @@ def list_inputs(
     known = {path for listed in files.values() for path in listed}
     refused = {refusal.input_file: refusal.night for refusal in plan.refusals}
     for path in plan.found:
-        if path not in known and path.name in refused:
-            its_night = refused[path.name]
+        if path not in known and printable(path.name) in refused:
+            its_night = refused[printable(path.name)]
             files.setdefault(f"{its_night:%Y%m%d}" if its_night else UNKNOWN, []).append(path)
     content = {}
     for name, some in sorted(files.items()):
@@ -76,9 +78,9 @@ def list_inputs(
             *known_by,
             *lines.get(name, ()),
             f"# files {checksum(repr(stamps).encode())}",
-            *map(str, absolute),
+            *(path for path in map(str, absolute) if "\n" not in path),  # a line each
         ]
-        content[name] = ("\n".join(text) + "\n").encode()
+        content[name] = os.fsencode("\n".join(text) + "\n")
     return content
 
 

@@ -7,6 +7,7 @@ it is must be known, and no source may contradict another.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -130,7 +131,8 @@ def sidecar_of(path: Path) -> Path | None:
     """The science image's header beside a psfcat; None if there is none."""
     stem = path.name.removesuffix("_psfcat.fits")
     beside = (path.with_name(stem + suffix) for suffix in SIDECARS)
-    return next((file for file in beside if file.is_file()), None)
+    # Not `Path.is_file`: it raises where the longer name is too long to be one.
+    return next((file for file in beside if os.path.isfile(file)), None)  # noqa: PTH113
 
 
 def _of_sidecar(path: Path) -> Facts:

@@ -54,6 +54,7 @@ from store.locks import staged
 from store.manifest import FileEntry, Manifest, night_group
 from store.settings import ArchiveSettings, read_settings
 from store.snapshot import Snapshot, open_snapshot
+from store.words import printable
 
 HjdMethod = Literal["fit", "exact"]
 
@@ -234,7 +235,9 @@ def _ingest_night(
                 _remove_others(one, published, images, refused)
             publish_night(one, f"ingest of {night}", executor, progress)
     new = {record["pid"] for record in one.result.records}
-    seen = [LookedAt(i.path.name, i.pid, i.pid in new and i.pid not in known) for i in images]
+    seen = [
+        LookedAt(printable(i.path.name), i.pid, i.pid in new and i.pid not in known) for i in images
+    ]
     return _report(one), one.result.refusals, seen
 
 

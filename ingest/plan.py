@@ -17,6 +17,7 @@ from ingest.metadata import gather_image_facts
 from ingest.psfcat import read_header
 from ingest.report import Progress, Refusal
 from store.settings import ArchiveSettings
+from store.words import printable
 from transforms.identifiers import night as night_of
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def refusal_of(
 ) -> Refusal:
     """The record of a refused input."""
     return Refusal(
-        input_file=path.name,
+        input_file=printable(path.name),
         code=error.code,
         what=error.what,
         hint=error.hint,

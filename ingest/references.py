@@ -35,6 +35,7 @@ from store.manifest import FileEntry, Manifest, references_group
 from store.publication import publish
 from store.settings import read_settings
 from store.snapshot import open_snapshot
+from store.words import printable
 from transforms.hjd import footprint_centre
 from transforms.identifiers import SOURCEIDS, oid
 from transforms.photometry import calibrated_magnitude, catflags
@@ -100,7 +101,7 @@ def add_references(
             done += len(chosen)
             if progress:
                 progress(done, len(facts), "reference catalogues")
-    snapshot = publish_refusals(root, refusals, [LookedAt(path.name) for path in facts])
+    snapshot = publish_refusals(root, refusals, [LookedAt(printable(path.name)) for path in facts])
     return IngestReport(tuple(groups), tuple(refusals), snapshot.number, time.monotonic() - started)
 
 
@@ -230,7 +231,7 @@ def _transformed(
         "n_read": catalogue.n_rows,
         "n_published": len(columns["ra"]),
         "n_refused": catalogue.n_rows - len(columns["ra"]),
-        "input_file": path.name,
+        "input_file": printable(path.name),
         "input_checksum": catalogue.checksum,
     }
     record |= {

@@ -15,6 +15,7 @@ import click
 
 from nightlake.errors import MEANING, Exit, exit_of
 from store.errors import NightlakeError
+from store.words import printable
 
 # Verb: what it does, in the order of a first day's work. Its module is nightlake.commands.VERB.
 VERBS = {
@@ -127,7 +128,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _fail(line: str, code: int) -> int:
-    click.echo(f"nightlake: {line}", err=True)
+    click.echo(f"nightlake: {printable(line)}", err=True)
     return code
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from store.columns import Column
+from store.words import printable
 
 MAX_ROWS = 40
 _MAX_CELL = 60
@@ -39,7 +40,7 @@ def print_table(
     shown = frame
     if terminal and max_rows is not None:
         shown = frame.tail(max_rows) if last_rows else frame.head(max_rows)
-    cells = {name: [name, *_texts(shown[name], known.get(name))] for name in order}
+    cells = {name: [printable(name), *_texts(shown[name], known.get(name))] for name in order}
     names = _fitting(cells, shutil.get_terminal_size().columns if terminal else None)
     right = {name for name in names if frame[name].dtype.is_numeric()}
     if terminal:
@@ -114,5 +115,5 @@ def _text(value: Any, column: Column | None) -> str:
         return f"{value:.{decimals}f}" if decimals is not None else f"{value:.9g}"
     if isinstance(value, date | int):
         return str(value)
-    text = " ".join(str(value).split())
+    text = printable(" ".join(str(value).split()))
     return text if len(text) <= _MAX_CELL else text[: _MAX_CELL - 1] + "…"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from store.files import GIVE_PERIOD_AGAIN
 from store.periods import Period
+from store.words import printable
 
 REPAIR = "Make the links anew with: nightlake repair ARCHIVE."
 AGAIN = "Give its whole night again: nightlake ingest ARCHIVE PATH --rebuild."
@@ -29,4 +30,4 @@ class Finding:
     remedy: str
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.what}. {self.remedy}"
+        return printable(f"{self.where}: {self.what}. {self.remedy}")

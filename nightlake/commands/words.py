@@ -75,7 +75,8 @@ class NightType(click.ParamType[date]):
 
 def listed_paths(listing: Path) -> list[str]:
     """The paths that a file lists, one a line; empty ones and those that begin with # are not."""
-    lines = listing.read_text(encoding="utf-8").splitlines()
+    # As the system has them: a name may hold any byte but an end of line.
+    lines = os.fsdecode(listing.read_bytes()).split("\n")
     return [line for line in lines if line.strip() and not line.startswith("#")]
 
 
