@@ -16,13 +16,13 @@ from pathlib import Path
 
 from store import disk
 from store.atomic import replace_link
-from store.errors import ArchiveBusyError
+from store.errors import ArchiveBusyError, DamagedArchiveError
 from store.files import sweep_unfinished
 from store.layout import Layout
 from store.locks import nobody_stages
 from store.publication import republish
 from store.settings import read_settings
-from store.snapshot import Snapshot
+from store.snapshot import Snapshot, current_snapshot
 
 
 def repair(root: Path) -> Snapshot:
@@ -46,10 +46,9 @@ def repair(root: Path) -> Snapshot:
 def _leads_somewhere(layout: Layout) -> bool:
     """Whether `current` is a link to a publication that is there."""
     try:
-        name = layout.current.readlink().name
-    except OSError:
+        return current_snapshot(layout).folder.is_dir()
+    except DamagedArchiveError:
         return False
-    return name.isdigit() and layout.publication(int(name)).is_dir()
 
 
 def _find_current(layout: Layout) -> None:

@@ -125,6 +125,6 @@ def current_snapshot(layout: Layout) -> Snapshot:
         text, what = "", "link `current` to the publication is missing"
     match = re.fullmatch(r"publications/(\d{6,18})", text, re.ASCII)
     if match is None or layout.publication(int(match[1])) != layout.root / text:
-        hint = "Restore the archive from a backup."
+        hint = f"Find it again with: nightlake repair {layout.root}"
         raise DamagedArchiveError(what, where=layout.root, hint=hint)
     return Snapshot(layout, int(match[1]))
