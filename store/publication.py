@@ -80,7 +80,8 @@ def publish(
     Raises
     ------
     PartitionChangedError : the sky is cut in other pixels than it was when `seen` was current.
-    ChangedMeanwhileError : a group of `changed` is no longer what it was then.
+    ChangedMeanwhileError : a group of `changed` is no longer what it was then; or another group
+        has come or changed since, and lies in pixels that are split now.
     UnwritableArchiveError : the archive cannot be written; it is left as it was.
     UnsettledPublicationError : it is published, but may not outlive a loss of power.
     """
@@ -91,6 +92,7 @@ def publish(
         _clear(layout, parent.number)
         if seen is not None:
             _refuse_changed(seen, parent, changed)
+            _refuse_uncut(seen, parent, changed, partition or parent.partition)
         if check is not None:
             check(parent)
         pixels = partition or parent.partition
@@ -119,6 +121,20 @@ def _refuse_changed(seen: Snapshot, now: Snapshot, groups: Iterable[str]) -> Non
     changed = [group for group in groups if seen.groups.get(group) != now.groups.get(group)]
     if changed:
         raise ChangedMeanwhileError(root, f"{', '.join(changed)} changed")
+
+
+def _refuse_uncut(
+    seen: Snapshot, now: Snapshot, groups: Iterable[str], partition: Partition
+) -> None:
+    """Refuse to split pixels in which other groups have published files meanwhile."""
+    split = partition.split - now.partition.split
+    others = set(now.groups.items()) - set(seen.groups.items()) if split else set()
+    for group, _ in sorted(others):
+        # Catalogues of references stay at the base order.
+        if group in groups or group.startswith(REFERENCES):
+            continue
+        if any(entry.pixel in split for entry in now.manifest(group).files):
+            raise ChangedMeanwhileError(now.layout.root, f"{group} came")
 
 
 def republish(root: Path) -> Snapshot:

@@ -319,8 +319,11 @@ def test_an_ingest_that_a_compaction_overtakes_publishes_in_the_pixels_of_then(
     assert verify(root) == []
 
 
+@pytest.mark.parametrize("most", [10**6, 50], ids=["whole", "split"])
 @pytest.mark.parametrize("how", ["replaced", "late", "withdrawn", "new"])
-def test_a_compaction_makes_again_what_changed_meanwhile(root, sky, tmp_path, monkeypatch, how):
+def test_a_compaction_makes_again_what_changed_meanwhile(
+    root, sky, tmp_path, monkeypatch, how, most
+):
     raw = tmp_path / "raw"
     number = 9 if how == "new" else 1
     write_night(raw, sky, number, visit=7 if how == "late" else 0, mag=-9.0)
@@ -342,11 +345,12 @@ def test_a_compaction_makes_again_what_changed_meanwhile(root, sky, tmp_path, mo
 
     run_repacks = compact_module.run_repacks
     monkeypatch.setattr(compact_module, "run_repacks", run_disturbed)
-    compact(root, workers=1)
+    compact(root, first=night(0), last=night(3), max_rows=most, workers=1)
     change(plain)
     assert same(tables(root), tables(plain))
     assert verify(root) == []
-    assert len(done) == (1 if how == "new" else 2)
+    # A night outside the period is none of its business, unless its pixels are split.
+    assert len(done) == (1 if how == "new" and most > 50 else 2)
 
 
 def test_a_night_that_changes_again_and_again_ends_a_compaction(root, sky, tmp_path, monkeypatch):
