@@ -110,7 +110,7 @@ def _walk(top: Path, suffix: str, seen: set[tuple[int, int]]) -> Iterator[Path]:
                 continue
             seen.add((status.st_dev, status.st_ino))
             with os.scandir(path) as listing:
-                entries = sorted(((entry.name, entry.is_dir()) for entry in listing), reverse=True)
+                entries = sorted(((entry.name, _is_folder(entry)) for entry in listing), reverse=True)
         except OSError:
             yield path  # reading it will say what is wrong with it
             continue
@@ -119,3 +119,10 @@ def _walk(top: Path, suffix: str, seen: set[tuple[int, int]]) -> Iterator[Path]:
             for name, is_folder in entries
             if not name.startswith(".") and (is_folder or name.endswith(suffix))
         )
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself
+        return False

@@ -80,7 +80,11 @@ class Session:
         }
         if memory_limit:
             config["memory_limit"] = memory_limit
-        connection = duckdb.connect(":memory:", config=config)
+        try:
+            connection = duckdb.connect(":memory:", config=config)
+        except duckdb.Error as error:  # the limit is none
+            hold.release()
+            raise query_error(str(error)) from error
         self.connection = connection
         self._views: set[str] = set()
         self._making_views = threading.Lock()
