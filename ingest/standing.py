@@ -43,18 +43,24 @@ def standing_run(path: Path, gone: Gone, staging: Path) -> Iterator[list[Run]]:
     They are written to a file of their own, which is gone at the end: a pixel may hold more rows
     than should be in memory. No run if none is left.
     """
-    images: dict[int, ImageKey] = {}
     spilled = partial_of(staging / path.stem)
     try:
-        rows = 0
-        with disk.File(spilled) as file, pq.ParquetFile(path) as published:
-            for batch in published.iter_batches(ROW_GROUP_ROWS):
-                records = published_records(batch, gone, images)
-                write_records(file, records)
-                rows += len(records)
-        yield [Run(spilled, 0, rows, tuple(images.values()))] if rows else []
+        run = _spill(path, gone, spilled)
+        yield [run] if run.rows else []
     finally:
         disk.discard(spilled)
+
+
+def _spill(path: Path, gone: Gone, spilled: Path) -> Run:
+    # A function of its own: the last batch must not stay in memory as long as the run is of use.
+    images: dict[int, ImageKey] = {}
+    rows = 0
+    with disk.File(spilled) as file, pq.ParquetFile(path) as published:
+        for batch in published.iter_batches(ROW_GROUP_ROWS):
+            records = published_records(batch, gone, images)
+            write_records(file, records)
+            rows += len(records)
+    return Run(spilled, 0, rows, tuple(images.values()))
 
 
 def published_records(batch: pa.RecordBatch, gone: Gone, images: dict[int, ImageKey]) -> Records:

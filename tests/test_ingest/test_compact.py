@@ -2,15 +2,18 @@
 
 import random
 import shutil
+from contextlib import ExitStack
 from datetime import date, timedelta
 from pathlib import Path
 
 import hpgeom
 import numpy as np
 import polars as pl
+import pyarrow as pa
 import pytest
 from archives import nightly
 from catalogues import scatter, write_psfcat, write_refpsfcat
+from skies import night_manifest
 
 import ingest.compact as compact_module
 import ingest.repack as repack
@@ -18,6 +21,7 @@ import ingest.runs as runs
 from ingest.compact import compact
 from ingest.pipeline import ingest
 from ingest.references import add_references
+from ingest.standing import NOTHING, standing_run
 from ingest.withdraw import withdraw
 from nightlake import Archive
 from store.contract import TABLES
@@ -511,3 +515,15 @@ def test_a_part_says_which_nights_its_files_may_hold():
     parts = ["20240110", "20240111", period.part, "20240112-20240120", "000633_zr_c07_q4"]
     assert parts_about([night(1)], parts) == {"20240111", period.part}
     assert parts_about([night(2), night(9)], parts) == {period.part, "20240112-20240120"}
+
+
+def test_files_that_wait_to_be_merged_take_no_memory(tmp_path):
+    create_archive(tmp_path / "archive", ArchiveSettings())
+    layout = Layout(tmp_path / "archive")
+    manifest = night_manifest(layout, FIRST, [HealpixPixel(5, npix) for npix in range(4)], n=20_000)
+    before = pa.total_allocated_bytes()
+    with ExitStack() as held:
+        for entry in manifest.files:
+            (run,) = held.enter_context(standing_run(layout.root / entry.path, NOTHING, tmp_path))
+            assert run.rows == 20_000
+        assert pa.total_allocated_bytes() - before < 100_000
