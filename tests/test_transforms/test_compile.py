@@ -110,8 +110,9 @@ def test_read_only_installation_loads_the_kernels_it_has(compiled_installation):
     before = {path: path.stat().st_mtime_ns for path in kernels(compiled_installation)}
     assert before
     report = """
-from transforms import image, match, search, hjd
-for kernel in (image._fitted, image._exact, image._secz, search.search, hjd._light_travel_time):
+from transforms import image, match, search, hjd, statistics
+kernels = [image._fitted, image._exact, image._secz, search.search, hjd._light_travel_time]
+for kernel in [*kernels, statistics._fill, statistics._scatter]:
     assert kernel.stats.cache_hits and not kernel.stats.cache_misses, kernel
 """
     code = GUARD.format(allowed="") + USE.format(everything=True) + report
