@@ -1,8 +1,9 @@
 """Random lives of an archive, held against nights in memory.
 
-Images are ingested, replaced and withdrawn, processes are killed and power is lost at random
-steps, and readers look at what they opened. The model is a dictionary: night → image → version of
-its file. After trouble each night that was touched is as before or as after, never between.
+Images are ingested, replaced, compacted and withdrawn, processes are killed and power is lost at
+random steps, and readers look at what they opened. The model is a dictionary: night → image →
+version of its file. After trouble each night that was touched is as before or as after, never
+between.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from ingest.compact import compact
 from ingest.pipeline import ingest
 from ingest.references import add_references
 from ingest.withdraw import withdraw
@@ -136,6 +138,7 @@ class ArchiveMachine(RuleBasedStateMachine):
         self.nights: dict[int, Night] = {i: {} for i in range(len(NIGHTS))}
         self.readers: list[tuple[Hold, dict[int, Found]]] = []
         self.starts = 0
+        self.compacted = False
 
     @initialize()
     def begin(self) -> None:
@@ -202,6 +205,14 @@ class ArchiveMachine(RuleBasedStateMachine):
         night = data.draw(st.sampled_from(there))
         self.do(lambda: withdraw(self.root, [NIGHTS[night]], workers=1), {night: {}}, trouble)
 
+    @precondition(lambda self: any(self.nights.values()))
+    @rule(nights=st.lists(st.sampled_from(NIGHTS), max_size=2), trouble=TROUBLE)
+    def compact(self, nights: list[date], trouble: Trouble | None) -> None:
+        nights.append(next(NIGHTS[i] for i, night in self.nights.items() if night))
+        period = {"first": min(nights), "last": max(nights)}
+        self.compacted = True
+        self.do(lambda: compact(self.root, **period, max_rows=6, workers=1), {}, trouble)
+
     @rule(trouble=TROUBLE)
     def repair(self, trouble: Trouble | None) -> None:
         self.do(lambda: republish(self.root), {}, trouble)
@@ -247,7 +258,10 @@ class ArchiveMachine(RuleBasedStateMachine):
             shutil.rmtree(self.folder)
 
     def compare_with_one_ingest(self) -> None:
-        """Whatever happened, the nights' files are those of one ingest of what is there."""
+        """Whatever happened, the nights' files are those of one ingest of what is there.
+
+        Once something was compacted, detections stand in other files: their rows are compared.
+        """
         files = [
             folder_of(inputs(), Given(i, ccd, version))
             for i, night in self.nights.items()
@@ -256,9 +270,15 @@ class ArchiveMachine(RuleBasedStateMachine):
         once = copied(inputs() / "archive", self.folder / "once")
         if files:
             ingest(once, files, workers=1)
-        wanted, found = open_snapshot(once).groups, open_snapshot(self.root).groups
-        for night in NIGHTS:
-            assert found.get(night_group(night)) == wanted.get(night_group(night))
+        wanted, found = open_snapshot(once), open_snapshot(self.root)
+        for group in map(night_group, NIGHTS):
+            if not self.compacted:
+                assert found.groups.get(group) == wanted.groups.get(group)
+            small = [
+                [entry for entry in one.manifest(group).files if entry.pixel is None]
+                for one in (found, wanted)
+            ]
+            assert small[0] == small[1]
 
 
 def profile(examples: int, steps: int, *, random: bool) -> settings:

@@ -17,6 +17,7 @@ from typing import IO
 
 import polars as pl
 
+from ingest.compact import compact
 from ingest.pipeline import ingest
 from ingest.withdraw import withdraw
 from nightlake import Archive
@@ -135,12 +136,13 @@ def _write(root: Path, raw: Path) -> int:
     ingest(root, [raw / "late"], workers=1)
     ingest(root, [raw / "second"], workers=1)
     ingest(root, [raw / "changed"], workers=1)  # the same counts: other rows
+    compact(root, workers=1)  # the same rows: other files
     withdraw(root, [NIGHT], workers=1)
     vacuum(root, older_than_days=0)
     withdraw(root, [second], workers=1)
     ingest(root, [raw / "night"], workers=1)
     vacuum(root, older_than_days=0)
-    return 6
+    return 7
 
 
 def _ask(root: Path, kind: str, answers: list[Counts | str], over: threading.Event) -> None:
