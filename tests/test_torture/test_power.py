@@ -113,11 +113,19 @@ def test_the_mark_of_an_init_goes_at_the_latest_with_the_next_publication(stage,
     assert not (root / ".nightlake-init").exists()
 
 
+def test_vacuum_settles_what_is_current_before_it_takes_what_was(stage, tmp_path):
+    run = record(stage, "vacuum", tmp_path, unsettled=True)
+    for at in changes_of(run)[::50]:
+        for variant in VARIANTS:
+            found = lose_power(run, at, variant, tmp_path, resume=False)
+            assert found == [], (at, variant)
+
+
 def test_a_killed_process_changes_nothing_after_its_end(stage, tmp_path):
     run = record(stage, "init", tmp_path)
     root = tmp_path / "killed" / "archive"
     with installed(Edge(kill_at(30))) as edge, pytest.raises(Killed):
         run.operation.run(root, stage.raw, 1)
-    assert len(changes_of(type(run)(stage, run.operation, root, run.before, edge, None))) <= 30
+    assert len(changes_of(type(run)(stage, run.operation, root, run.before, edge))) <= 30
     run.operation.run(root, stage.raw, 1)
     assert difference(content(root), content(stage.after(run.operation))) == []

@@ -17,7 +17,7 @@ from pathlib import Path
 from store.errors import NightlakeError
 from store.snapshot import open_snapshot
 from store.verify import verify
-from torture.edge import Edge, Killed, Site, copied, installed, kill_at
+from torture.edge import Edge, Killed, Site, Step, copied, installed, kill_at
 from torture.scenario import (
     OPERATIONS,
     Operation,
@@ -207,19 +207,16 @@ class Run:
     stage: Stage
     operation: Operation
     top: Path
-    before: Node
+    before: Path
     edge: Edge
-    killed_at: int | None
+    begun: int = 0
     error: BaseException | None = None
 
     def disk_after(self, changes: int) -> Disk:
         """The disk after so many changes."""
-        disk = Disk(self.top, self.before_again())
+        disk = Disk(self.top, read_tree(self.before))
         disk.apply(self.edge.log[:changes])
         return disk
-
-    def before_again(self) -> Node:
-        return read_tree(self.stage.before(self.operation).parent)
 
 
 def record(
@@ -229,22 +226,38 @@ def record(
     *,
     without: Site | None = None,
     killed_at: int | None = None,
+    unsettled: bool = False,
 ) -> Run:
-    """Run an operation and keep its changes; if it is killed at a step, it is run again."""
+    """Run an operation and keep its changes.
+
+    `killed_at` kills it at a step first; `unsettled` begins with the operation before it, killed
+    when its publication is current and nobody has synced that.
+    """
     operation = OPERATIONS[name]
     top = work / "recorded"
-    before = stage.before(operation).parent
-    before.mkdir(parents=True, exist_ok=True)
-    copied(before, top)
+    before = stage.before(operation) if not unsettled else stage.at(operation.after[:-1])
+    before.parent.mkdir(parents=True, exist_ok=True)
+    copied(before.parent, top)
     edge = Edge(without=without)
-    run = Run(stage, operation, top, read_tree(before), edge, killed_at)
+    run = Run(stage, operation, top, before.parent, edge)
     root = top / "archive"
+
+    def kill_unsettled(step: Step) -> None:
+        last = edge.log[-1] if edge.log else ("nothing", None)
+        if last[0] == "replace" and last[-1] == str(root / "current"):
+            raise Killed(step)
+
     with installed(edge):
+        first = operation
         if killed_at is not None:
             edge.before = kill_at(killed_at)
+        elif unsettled:
+            first, edge.before = OPERATIONS[operation.after[-1]], kill_unsettled
+        if edge.before is not None:
             with suppress(Killed):
-                operation.run(root, stage.raw, 1)
+                first.run(root, stage.raw, 1)
             edge.before = None
+            run.begun = len(edge.log)
         try:
             operation.run(root, stage.raw, 1)
         except (NightlakeError, OSError) as error:
@@ -254,10 +267,10 @@ def record(
 
 def changes_of(run: Run) -> list[int]:
     """After which changes to look: opening a folder is none."""
-    return [0] + [
+    return [run.begun] + [
         number + 1
         for number, (call, *args) in enumerate(run.edge.log)
-        if call != "open" or args[2] & os.O_CREAT
+        if number >= run.begun and (call != "open" or args[2] & os.O_CREAT)
     ]
 
 
@@ -296,11 +309,22 @@ def check_found(root: Path, run: Run, done: bool, wanted: Path) -> list[str]:
             state = type(snapshot)(open_snapshot(wanted).layout, snapshot.number).groups
             if snapshot.groups != state:
                 wrong.append(f"publication {snapshot.number} is none of an undisturbed run")
+            wrong += broken_links(root)
     except (NightlakeError, OSError) as error:
         return [f"it cannot be read: {error!r}"]
     if done and snapshot.number != last:
         wrong.append(f"publication {last} was made, {snapshot.number} is found")
     return wrong
+
+
+def broken_links(root: Path) -> list[str]:
+    """Links of any publication, current or not, that lead nowhere."""
+    return [
+        f"{path} leads nowhere"
+        for folder in (root / "publications").glob("[0-9]*")
+        for path in folder.rglob("*")
+        if path.is_symlink() and not path.exists()
+    ]
 
 
 def run_all(

@@ -83,8 +83,10 @@ def noticed(stage: Stage, site: Site, names: list[str], work: Path) -> str:
                 if wrong:
                     return f"{what}: {wrong[0]}"
         return ""
-    for name in names:
-        run = record(stage, name, work, without=site)
+    # Vacuum is to settle what a killed process made current, before it takes what was.
+    ways = [(name, False) for name in names] + [("vacuum", True)] * ("vacuum" in names)
+    for name, unsettled in ways:
+        run = record(stage, name, work, without=site, unsettled=unsettled)
         if run.error is not None:
             return f"{name}: {run.error}"
         changes = changes_of(run)

@@ -201,12 +201,18 @@ def content(root: Path) -> dict[str, object]:
         if path.is_symlink():
             found[name] = ("link", str(path.readlink()))
         elif path.is_dir():
-            found[name] = "folder"
+            if holds_anything(path) or not name.startswith(("data/", "pixels/")):
+                found[name] = "folder"  # an empty one among the data is as good as none
         elif path.name == "publication.json" and path.stat().st_size:
             found[name] = json.loads(path.read_text()) | {"published": None}
         else:
             found[name] = path.read_bytes()
     return found
+
+
+def holds_anything(folder: Path) -> bool:
+    """Whether there is a file or a link below a folder."""
+    return any(path.is_symlink() or not path.is_dir() for path in folder.rglob("*"))
 
 
 def difference(found: dict[str, object], wanted: dict[str, object]) -> list[str]:
