@@ -314,8 +314,7 @@ def publish_night(one: Night, reason: str, executor: Tasks, progress: Progress |
         if twice := _in_neighbours(current, one.night).keys() & (new - known):
             raise ArchiveBusyError(one.root, f"image {min(twice)}, in a neighbouring night")
 
-    nights = [one.night] if rows else []
-    publish_with_periods(one.snapshot, nights, changed, reason, check)
+    publish_with_periods(one.snapshot, changed, reason, check)
     disk.discard(one.staging)
 
 

@@ -27,7 +27,6 @@ from store.contract import DETECTIONS, DETECTIONS_MARGIN
 from store.errors import ChangedMeanwhileError
 from store.files import TableWriter, check_intact
 from store.layout import HEALPIX_ORDER, MARGIN, HealpixPixel, Layout
-from store.locks import PERIODS, locked
 from store.manifest import FileEntry, Manifest
 from store.publication import publish
 from store.settings import read_settings
@@ -153,32 +152,26 @@ def run_repacks(
 
 def publish_with_periods(
     seen: Snapshot,
-    nights: Collection[date],
     make: Callable[[Snapshot], Mapping[str, Manifest]],
     reason: str,
     check: Callable[[Snapshot], None] | None = None,
 ) -> Snapshot:
     """Publish what `make` gives, nights and the periods that hold rows of them.
 
-    If a compaction comes between, it is made again from what is published then.
+    If a compaction, or another night of these periods, comes between, it is made again from what
+    is published then: periods are nobody's, and nobody waits for them.
 
     Parameters
     ----------
     seen : what is published, as far as the caller knows.
-    nights : whose rows are left out of periods, if any are; the caller holds their locks.
     check : see `publish`.
     """
-    layout = seen.layout
-    with ExitStack() as held:
-        waited = False
-        while True:
-            if not waited and periods_of(seen, nights):
-                held.enter_context(locked(layout, PERIODS, wait=True))
-                waited, seen = True, open_snapshot(layout.root)
-            try:
-                return publish(layout.root, make(seen), reason, seen=seen, check=check)
-            except ChangedMeanwhileError:
-                seen = open_snapshot(layout.root)
+    root = seen.layout.root
+    while True:
+        try:
+            return publish(root, make(seen), reason, seen=seen, check=check)
+        except ChangedMeanwhileError:
+            seen = open_snapshot(root)
 
 
 def without_rows(
@@ -191,8 +184,7 @@ def without_rows(
 ) -> dict[str, Manifest]:
     """The periods that hold rows of `nights`, without the rows that are gone.
 
-    A file that holds nothing but nights that are gone is not looked at. For who holds the lock
-    of periods.
+    A file that holds nothing but nights that are gone is not looked at.
 
     Returns
     -------

@@ -60,7 +60,7 @@ def withdraw(root: Path, nights: Sequence[date], *, workers: int | None = None) 
             return changed
 
         reason = f"withdrawal of {', '.join(map(str, groups.values()))}"
-        return publish_with_periods(open_snapshot(root), groups.values(), remaining, reason)
+        return publish_with_periods(open_snapshot(root), remaining, reason)
 
 
 def _check_there(root: Path, groups: Mapping[str, date]) -> None:

@@ -2,11 +2,11 @@
 
     commit      exclusive, whoever publishes; waited for
     GROUP       exclusive, whoever stages the files of a group
-    periods     the same, of all periods: whoever compacts; waited for by who leaves out rows
+    periods     the same, of whoever compacts
     files       shared, whoever stages: new files, and old ones found good, that no publication
                 leads to yet; exclusive, `vacuum`, which removes what no publication leads to
 
-They are taken in the order group, files, periods, commit.
+They are taken in the order group, files, commit.
 """
 
 from __future__ import annotations

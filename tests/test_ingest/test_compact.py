@@ -21,6 +21,7 @@ import ingest.runs as runs
 from ingest.compact import compact
 from ingest.pipeline import ingest
 from ingest.references import add_references
+from ingest.rematch import rematch
 from ingest.standing import NOTHING, standing_run
 from ingest.withdraw import withdraw
 from nightlake import Archive
@@ -476,6 +477,21 @@ def test_a_night_whose_small_tables_are_damaged_is_rebuilt_out_of_its_period(roo
     assert same(tables(root), before)
 
 
+def test_what_is_compacted_is_rematched_like_anything_else(root, stage, sky, tmp_path):
+    ra, dec = sky
+    write_refpsfcat(tmp_path / "better", ra[:20], dec[:20])
+    plain = copy(root, tmp_path / "plain")
+    compact(root, max_rows=100, workers=1)
+    for one in (root, plain):
+        add_references(one, [tmp_path / "better"], workers=1)
+        rematch(one, [night(1)], workers=1)
+        rematch(one, workers=1)
+    assert tables(root)["detections"]["oid"].null_count() > 0
+    assert same(tables(root), tables(plain))
+    assert verify(root, deep=True) == []
+    assert ingest(root, [stage / "raw"], workers=1).rows == 0
+
+
 @pytest.mark.parametrize("seed", range(2))
 def test_whatever_is_done_a_compacted_archive_holds_what_another_does(stage, sky, tmp_path, seed):
     rng = random.Random(seed)
@@ -499,7 +515,7 @@ def test_whatever_is_done_a_compacted_archive_holds_what_another_does(stage, sky
             first, last = sorted(rng.choices(sorted(there), k=2))
             most = rng.choice([10**6, 60, 25])
             compact(compacted, first=night(first), last=night(last), max_rows=most, workers=1)
-        assert verify(compacted) == []
+        assert verify(compacted, deep=True) == []
         assert same(tables(compacted), tables(plain))
 
 
