@@ -51,7 +51,8 @@ def rms(second: float, n: int) -> float:
 def skewness(second: float, third: float, n: int) -> float:
     """b₁ = (Σd³/n)/s³ with s² = Σd²/(n−1) (Joanes & Gill 1998, The Statistician 47, 183).
 
-    Of the usual three it is the one that the real matchfile allows: scipy's g₁ is b₁·(n/(n−1))^1.5.
+    Of the usual three it is the one that the real matchfile allows, by one of its sources; scipy's
+    g₁ is b₁·(n/(n−1))^1.5.
     NaN of fewer than 3 epochs, and where all are equal.
     """
     if n < 3 or second <= 0.0:

@@ -128,8 +128,8 @@ class Statistics(NamedTuple):
     nabovemeanbystd: Counts
     """(m, 3): epochs more than 1, 3, 5 `weightedmagrms` above (fainter than) `weightedmeanmag`.
 
-    Of the weighted mean and rms, though the documents say mean: in the real file both are NaN and
-    all counts 0, with epochs 4 rms from the mean. See `variability.excursions`.
+    The documents say of the mean; in the real file that cannot be: all counts are 0, with epochs 4
+    rms from it. The weighted mean and rms, NaN there, would give 0. See `variability.excursions`.
     """
     nbelowmeanbystd: Counts
     """(m, 3): below (brighter than) it."""
@@ -170,7 +170,7 @@ def object_statistics(
     Returns
     -------
     Statistics : float64 and int32, (m,) each or (m, 3), (m, 12). Computed in float64 from
-        deviations: of magnitudes the relative error is 1e-12, whatever their offset.
+        deviations, so that an offset of the magnitudes costs nothing: sums are right to 1e-12.
 
     Raises
     ------

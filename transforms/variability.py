@@ -88,7 +88,7 @@ def brightenings(values: Floats) -> int:
     """`npairposslope`: of the last 30 epochs, how many are brighter than the one before.
 
     At most 29. The matchfile's documents say "all consecutive pairs", but its sources of 28 to 84
-    epochs have 12 to 16. −1 of fewer than 2 epochs.
+    epochs have 12 to 16: which the last 30 would explain. −1 of fewer than 2 epochs.
     """
     n = values.size
     if n < 2:

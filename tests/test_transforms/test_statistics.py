@@ -1,6 +1,7 @@
 """All statistics of all objects at once, against numpy and scipy object by object."""
 
 import math
+from fractions import Fraction
 from itertools import pairwise
 
 import hypothesis.extra.numpy as hnp
@@ -79,6 +80,31 @@ def test_real_sizes_and_offsets_keep_their_digits(offset):
         rng.uniform(0.01, 0.1, n),
         rng.random(n) > 0.1,
     )
+
+
+@pytest.mark.parametrize("offset", [0.0, 18.0, 2.0**30])
+def test_sums_agree_with_exact_fractions_to_1e_12(offset):
+    rng = np.random.default_rng(9)
+    n = 200
+    mag = offset + np.float32(rng.normal(0, 0.3, n)).astype(float)
+    sigma, hmjd = rng.uniform(0.01, 0.1, n), np.sort(rng.uniform(58000, 60000, n))
+    x, t = [Fraction(v) for v in mag], [Fraction(v) for v in hmjd]
+    weights = [1 / Fraction(v) ** 2 for v in sigma]
+    mean, middle = sum(x) / n, sum(t) / n
+    weighted = sum(w * v for w, v in zip(weights, x, strict=True)) / sum(weights)
+    rms = math.sqrt(sum((v - mean) ** 2 for v in x) / (n - 1))
+    products = sum((a - middle) * (b - mean) for a, b in zip(t, x, strict=True))
+    expected = {
+        "meanmag": mean,
+        "weightedmeanmag": weighted,
+        "magrms": rms,
+        "chi2": sum(w * (v - weighted) ** 2 for w, v in zip(weights, x, strict=True)),
+        "skewness": float(sum((v - mean) ** 3 for v in x) / n) / rms**3,
+        "lineartrend": products / sum((v - middle) ** 2 for v in t),
+    }
+    made = object_statistics([0, n], hmjd, mag, sigma)
+    for name, value in expected.items():
+        assert getattr(made, name)[0] == pytest.approx(float(value), rel=1e-12), name
 
 
 def test_a_slow_sine_is_told_from_noise():
