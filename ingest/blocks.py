@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
+
 import xxhash
 
 from ingest.cards import CARD_BYTES, END_CARD, Header, parse_cards

@@ -75,7 +75,7 @@ def publish(
     seen : what the manifests were made from. Whoever holds the locks of all groups that they
         change, and cuts nothing by pixel, need not say.
     partition : how the sky is cut from now on, if that changes too.
-    check : called with what is current, once nobody else can publish; may raise, to publish nothing.
+    check : called with what is current, once nobody else can publish; raises to publish nothing.
 
     Raises
     ------
