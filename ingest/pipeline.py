@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
@@ -259,9 +260,10 @@ def _in_neighbours(snapshot: Snapshot, night: date) -> dict[int, date]:
     """The images of the nights before and after, as pid: no exposure is further off its night."""
     found: dict[int, date] = {}
     for other in (night - timedelta(days=1), night + timedelta(days=1)):
-        manifest = snapshot.manifest(night_group(other))
-        images = read_small_table(snapshot.layout, manifest, IMAGES, ["pid"])
-        found |= dict.fromkeys(images["pid"], other)
+        with suppress(DamagedArchiveError):  # of that night: `verify` finds it, and images twice
+            manifest = snapshot.manifest(night_group(other))
+            images = read_small_table(snapshot.layout, manifest, IMAGES, ["pid"])
+            found |= dict.fromkeys(images["pid"], other)
     return found
 
 

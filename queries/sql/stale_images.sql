@@ -4,7 +4,7 @@
 -- Columns
 --   night, pid, field, filtercode, ccdid, qid, rcid, rfid, reference_checksum, match_recipe,
 --   current_recipe
-WITH channels AS (
+WITH quadrants AS (
     SELECT
         field, ccdid, qid,
         left(max(input_checksum) FILTER (fid = 1), 16) AS zg,
@@ -12,19 +12,20 @@ WITH channels AS (
         left(max(input_checksum) FILTER (fid = 3), 16) AS zi
     FROM reference_images
     GROUP BY field, ccdid, qid
-), expected AS (
+), channels AS (
+    -- Once for each channel, not for each image: strings are dear.
     SELECT
-        i.night, i.pid, i.field, i.filtercode, i.ccdid, i.qid, i.rcid, i.rfid,
-        i.reference_checksum, i.match_recipe,
-        CASE WHEN i.fid = 3 THEN 'zi=' || coalesce(c.zi, 'none')
-            ELSE 'zg=' || coalesce(c.zg, 'none') || ' zr=' || coalesce(c.zr, 'none')
+        i.field, i.ccdid, i.qid, i.fid, i.match_radius_arcsec,
+        CASE WHEN i.fid = 3 THEN 'zi=' || coalesce(zi, 'none')
+            ELSE 'zg=' || coalesce(zg, 'none') || ' zr=' || coalesce(zr, 'none')
         END || ' radius=' || i.match_radius_arcsec AS current_recipe
-    FROM images AS i
-    LEFT JOIN channels AS c ON c.field = i.field AND c.ccdid = i.ccdid AND c.qid = i.qid
+    FROM (SELECT DISTINCT field, ccdid, qid, fid, match_radius_arcsec FROM images) AS i
+    LEFT JOIN quadrants AS q ON q.field = i.field AND q.ccdid = i.ccdid AND q.qid = i.qid
 )
 SELECT
     night, pid, field, filtercode, ccdid, qid, rcid, rfid, reference_checksum, match_recipe,
     current_recipe
-FROM expected
+FROM images
+JOIN channels USING (field, ccdid, qid, fid, match_radius_arcsec)
 WHERE match_recipe IS DISTINCT FROM current_recipe
 ORDER BY night, pid;
