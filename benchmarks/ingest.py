@@ -24,7 +24,7 @@ from ingest.executor import available_cores
 ROWS_AN_IMAGE = 20_000
 # Small and dense catalogues: rows an image, goal in million rows/s, their part of the rows.
 OTHERS = ((2_000, 0.4, 1 / 12), (100_000, 1.5, 1 / 2))
-PAPER_IMAGES = 2
+PAPER_IMAGES = 7
 
 
 def main(arguments: Sequence[str] | None = None) -> Result:
