@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from store.errors import NightlakeError
-from store.snapshot import open_snapshot
+from store.layout import Layout
+from store.snapshot import Snapshot, open_snapshot
 from store.verify import verify
 from torture.edge import Edge, Killed, Site, Step, copied, installed, kill_at
 from torture.scenario import (
@@ -243,8 +244,7 @@ def record(
     root = top / "archive"
 
     def kill_unsettled(step: Step) -> None:
-        last = edge.log[-1] if edge.log else ("nothing", None)
-        if last[0] == "replace" and last[-1] == str(root / "current"):
+        if any(call == "replace" and args[-1] == str(root / "current") for call, *args in edge.log):
             raise Killed(step)
 
     with installed(edge):
@@ -306,8 +306,10 @@ def check_found(root: Path, run: Run, done: bool, wanted: Path) -> list[str]:
         snapshot = open_snapshot(root)
         wrong = [str(finding) for finding in verify(root)]
         if not wrong and (root / "publications").is_dir():
-            state = type(snapshot)(open_snapshot(wanted).layout, snapshot.number).groups
-            if snapshot.groups != state:
+            # Vacuum takes what was current before it, so that it is looked up where it still is.
+            undisturbed = [Layout(wanted), Layout(run.stage.before(run.operation))]
+            known = next(one for one in undisturbed if one.publication(snapshot.number).exists())
+            if snapshot.groups != Snapshot(known, snapshot.number).groups:
                 wrong.append(f"publication {snapshot.number} is none of an undisturbed run")
             wrong += broken_links(root)
     except (NightlakeError, OSError) as error:
