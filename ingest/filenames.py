@@ -110,13 +110,13 @@ def _walk(top: Path, suffix: str, seen: set[tuple[int, int]]) -> Iterator[Path]:
                 continue
             seen.add((status.st_dev, status.st_ino))
             with os.scandir(path) as listing:
-                entries = sorted(((entry.name, _is_folder(entry)) for entry in listing), reverse=True)
+                found = sorted((entry.name, _is_folder(entry)) for entry in listing)
         except OSError:
             yield path  # reading it will say what is wrong with it
             continue
         waiting += (
             (path / name, is_folder)
-            for name, is_folder in entries
+            for name, is_folder in reversed(found)
             if not name.startswith(".") and (is_folder or name.endswith(suffix))
         )
 

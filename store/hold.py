@@ -94,9 +94,9 @@ def unheld(folder: Path) -> Iterator[bool]:
     path = _file(folder)
     try:
         # On network file systems an exclusive lock needs a file that is open for writing.
-        handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        handle = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError:
-        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -112,7 +112,8 @@ def _open(folder: Path) -> int | None:
     """The publication's file, locked; None if it is not there, or goes while it is opened."""
     path = _file(folder)
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        # A pipe that someone laid there would be waited at for ever.
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError:
         return None
     with suppress(OSError):  # no locks here

@@ -89,6 +89,10 @@ def read_raw_settings(root: Path) -> dict[str, Any]:
         return {**raw, "format": raw["format"]}
     except (FileNotFoundError, NotADirectoryError) as error:
         raise NotAnArchiveError(root) from error
+    except OSError as error:
+        what = f"archive.json cannot be read ({error.strerror})"
+        hint = "Check its permissions, or restore it from a backup."
+        raise DamagedArchiveError(what, where=root, hint=hint) from error
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise _not_understood(root) from error
 

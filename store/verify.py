@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from store.atomic import checksum_of
+from store.bounds import check_bounds
 from store.contract import STORED_TABLES
 from store.errors import DamagedArchiveError
 from store.findings import AGAIN, BACKUP, Finding, remedy_of
@@ -49,6 +50,10 @@ def verify(root: Path, progress: Progress | None = None, *, deep: bool = False) 
 
 def _verify(snapshot: Snapshot, progress: Progress | None, deep: bool) -> list[Finding]:
     findings: list[Finding] = []
+    try:
+        check_bounds(snapshot.layout)
+    except DamagedArchiveError as error:
+        findings.append(Finding("link", error.where, error.what, error.hint))
     entries: list[FileEntry] = []
     for group in snapshot.groups:
         try:
