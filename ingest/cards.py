@@ -19,12 +19,13 @@ class _Unreadable:
 UNREADABLE = _Unreadable()
 CARD_BYTES = 80  # FITS standard 4.0, section 4.1
 END_CARD = b"END".ljust(CARD_BYTES)
-# FITS standard, section 4.1: characters 32 to 126. A terminal would obey others.
-_PRINTABLE = bytes(byte if 32 <= byte < 127 else ord("?") for byte in range(256))
+# FITS standard, section 4.1: characters 32 to 126. A terminal would obey others; here they are one.
+_ODD = "\x7f"
+_PRINTABLE = bytes(byte if 32 <= byte < 127 else ord(_ODD) for byte in range(256))
 
 _VALUE = re.compile(
     r" *(?:"
-    r"'(?P<text>(?:[^']|'')*)' *(?=/|$)"
+    r"'(?P<text>(?:[^'\x7f]|'')*)' *(?=/|$)"
     r"|(?P<truth>[TF]) *(?=/|$)"
     r"|(?P<whole>[+-]?[0-9]+) *(?=/|$)"
     r"|(?P<real>[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[EeDd][+-]?[0-9]+)?) *(?=/|$)"
@@ -84,7 +85,7 @@ def parse_cards(block: bytes) -> Header:
             if value is not None and keyword not in header:
                 header[keyword] = value
                 last = keyword
-    header.cards = text[:end]
+    header.cards = text[:end].replace(_ODD, "?")
     header.unreadable = frozenset(unreadable)
     return header
 

@@ -24,6 +24,7 @@ from ingest.cards import Header
 from ingest.errors import TruncatedFile, WrongColumns
 
 MAX_FIELDS = 999  # standard, section 7.3.1
+MAX_NAME = 68  # characters that a card has room for
 # A file may be as large as it says and hold nothing: what it says must be possible too.
 MAX_ROWS = 3072 * 3080  # as many sources as a quadrant has pixels
 MAX_ROW_BYTES = 1 << 20  # a psfcat's take 58
@@ -148,6 +149,8 @@ def open_table(path: Path, extname: str = "PSF_CATALOG") -> Iterator[BinaryTable
             extension, start = file.header_at(position)
             position = start + padded(data_bytes(path, extension))
             if extension.get("XTENSION") == "BINTABLE":
+                if "EXTNAME" in extension.unreadable:
+                    raise TruncatedFile(path, "EXTNAME is damaged: which table is which?")
                 width = count_in(path, extension, "TFIELDS", MAX_FIELDS)
                 named = str(extension.get("EXTNAME", "")).upper() == extname.upper()
                 if named or best is None or width > best[0]:
@@ -172,15 +175,19 @@ def _table(file: FitsBytes, header: Header, table: Header, start: int) -> Binary
     present = max(0, file.size - start) // max(row_bytes, 1)
     if n_rows > present:
         raise TruncatedFile(path, f"only {present} of {n_rows} rows are there")
+    if start + data_bytes(path, table) > file.size:
+        raise TruncatedFile(path, "the bytes behind its rows (PCOUNT) are not all there")
     return BinaryTable(path, header, table, fields, n_rows, row_bytes, start, file)
 
 
 def _fields(path: Path, table: Header, row_bytes: int) -> tuple[Field, ...]:
     count = count_in(path, table, "TFIELDS", MAX_FIELDS)
-    names = [str(table.get(f"TTYPE{i}", "")) for i in range(1, count + 1)]
-    if "" in names:
-        # A column whose name is lost must not pass for one that the file never had.
-        raise WrongColumns(path, f"TTYPE{names.index('') + 1} names no column", names)
+    said = [table.get(f"TTYPE{i}", "") for i in range(1, count + 1)]
+    names = [name if isinstance(name, str) else "" for name in said]
+    for i, name in enumerate(names, 1):
+        if not 0 < len(name) <= MAX_NAME:
+            # A column whose name is lost must not pass for one that the file never had.
+            raise WrongColumns(path, f"TTYPE{i} names no column", names)
     fields, offset = [], 0
     for i, name in enumerate(names, 1):
         match = _TFORM.match(str(table.get(f"TFORM{i}", "")))

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from ingest.errors import MetadataTableError
 from transforms.identifiers import rcid_unchecked
@@ -47,15 +49,18 @@ class MetadataTable:
         path = Path(path)
         try:
             if path.suffix.lower() in {".parquet", ".pq"}:
-                frame = pl.read_parquet(path)
+                # Not polars' own reader: damaged pages end it in a panic.
+                frame = pl.DataFrame(pq.read_table(path))
             else:
                 # As text: one odd value must not decide the type of its column. Of a repeated
                 # name (real tables have `airmass` twice) polars keeps the first as it is.
                 frame = pl.read_csv(path, infer_schema=False)
-        except (OSError, pl.exceptions.PolarsError) as error:
+            return cls.of(frame, path)
+        except (OSError, ValueError, pa.ArrowException, pl.exceptions.PolarsError) as error:
+            if isinstance(error, MetadataTableError):
+                raise
             reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
             raise MetadataTableError(path, f"cannot be read ({reason})") from error
-        return cls.of(frame, path)
 
     @classmethod
     def of(cls, frame: pl.DataFrame, path: Path = Path("metadata")) -> MetadataTable:

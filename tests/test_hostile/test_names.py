@@ -133,14 +133,16 @@ def test_values_of_headers_make_no_paths(tmp_path, root, odd):
     assert verify(root) == []
 
 
-def test_values_of_headers_give_no_orders_to_a_terminal(tmp_path, root, capfd):
+@pytest.mark.parametrize(
+    ("card", "ends"), [({"PCOLOR": "g - R12345"}, 4), ({"ORIGIN": "g - R12345"}, 0)]
+)
+def test_values_of_headers_give_no_orders_to_a_terminal(tmp_path, root, capfd, card, ends):
     ra, dec = scatter(np.random.default_rng(1), 5)
-    path = write_psfcat(tmp_path / "raw", ra, dec, header={"PCOLOR": "g - R12345"})
+    path = write_psfcat(tmp_path / "raw", ra, dec, header=card)
     data = path.read_bytes()
     path.write_bytes(data.replace(b"g - R12345", b"\x1b[2J\x9b31m\xe4 "))
-    with Archive(root) as archive:
-        archive.ingest(path, workers=1)
-        assert archive.sql("select pcolor from images").item() == "?[2J?31m?"
+    assert run(["ingest", str(root), str(path), "--workers", "1"]) == ends
+    assert all(line.isprintable() for line in capfd.readouterr().err.splitlines())
     assert run(["sql", str(root), "select chr(27) || '[2J' as \"a\x1b[2J\""]) == 0
     assert all(line.isprintable() for line in capfd.readouterr().out.splitlines())
 

@@ -33,6 +33,7 @@ from dataclasses import dataclass, fields
 from itertools import pairwise
 from pathlib import Path
 from random import Random
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
@@ -323,8 +324,8 @@ def _judge_rows(
         # It may stumble over cards that have nothing to do with rows.
         try:
             wrong, _ = _compared(_bared(path), catalogue)
-        except Exception:
-            return "read, not by astropy", [f"read, but astropy says: {error!r}"]
+        except Exception as again:
+            return "read, not by astropy", [f"read, but astropy says: {error!r}, {again!r}"]
         return "read, bare by astropy", wrong
     if wrong and b"CONTINUE" in path.read_bytes():
         # It goes on with values that do not end in an ampersand, against the standard (4.2.1.2).
@@ -460,7 +461,8 @@ def _first_headers(data: bytes) -> Iterator[fits.Header]:
         end = next(i for i in range(at, len(data), 80) if data[i : i + 80] == mutations.END)
         header = _header([data[i : i + 80] for i in range(at, end, 80)])
         yield header
-        if at or (header["NAXIS"] != 0 and 0 not in map(header.get, ("NAXIS1", "NAXIS2"))):
+        sizes = plain_header(header, Header())
+        if at or (sizes["NAXIS"] != 0 and 0 not in map(sizes.get, ("NAXIS1", "NAXIS2"))):
             return
         at = end - end % 2880 + 2880
 
@@ -479,8 +481,15 @@ def _different(ours: ChannelFacts, theirs: ChannelFacts) -> list[str]:
     return [
         f"{name} is taken as {getattr(ours, name)!r}, astropy's is {getattr(theirs, name)!r}"
         for name in sorted(names)
-        if getattr(ours, name) != getattr(theirs, name)
+        if not _same(getattr(ours, name), getattr(theirs, name))
     ]
+
+
+def _same(our: Any, their: Any) -> bool:
+    """Equal; astropy drops an ampersand that nothing goes on with, which is part of the text."""
+    if isinstance(our, str) and isinstance(their, str):
+        return our.rstrip("&") == their.rstrip("&") or their.endswith("&")
+    return bool(our == their)
 
 
 # --- metadata tables --------------------------------------------------------------------------
@@ -526,7 +535,7 @@ def _different_table(table: MetadataTable, rows: Sequence[dict[str, str]]) -> li
     frame = table.frame
     if len(rows) != frame.height:
         return [f"{frame.height} rows are read, there are {len(rows)}"]
-    for name in frame.columns:
+    for name in set(frame.columns) - ({"rcid"} - rows[0].keys() if rows else set()):
         theirs = [
             row.get({new: old for old, new in MATRIX.items()}.get(name, name)) for row in rows
         ]
