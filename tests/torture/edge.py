@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -192,8 +193,13 @@ def kill_at(number: int) -> Before:
 
 def copied(source: Path, target: Path) -> Path:
     """A copy of an archive, at `target`."""
-    if target.exists():
-        shutil.rmtree(target)
+    deadline = time.monotonic() + 10
+    while target.exists():
+        try:
+            shutil.rmtree(target)
+        except OSError:  # a worker of the process that was killed last writes on for a moment
+            if time.monotonic() > deadline:
+                raise
     if source.exists():
         shutil.copytree(source, target, symlinks=True)
     return target
