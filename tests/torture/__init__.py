@@ -8,6 +8,8 @@
     model       a hypothesis state machine, against nights in memory
     sabotage    the same, with one sync, rename or lock of the code left out
     readers     who asks while others write
+    mutations   damage of every kind to inputs
+    fuzz        damaged inputs: refused, or read as astropy reads them
 
 `PYTHONPATH=tests python -m torture` runs all at length (`make torture`).
 """

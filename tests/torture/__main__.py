@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from torture import faults, kills, page, power, rivals, sabotage
+from torture import faults, fuzz, kills, page, power, rivals, sabotage
 from torture.child import nursery
 from torture.scenario import OPERATIONS, Stage, steady
 
@@ -138,6 +138,11 @@ def run_readers(stage: Stage, work: Path, share: int) -> tuple[Figures, list[str
     }, seen.wrong
 
 
+def run_fuzz(stage: Stage, work: Path, share: int) -> tuple[Figures, list[str]]:
+    """Damaged inputs against astropy, one by one and among sound ones of a night."""
+    return fuzz.at_length(work, share)
+
+
 HARNESSES: dict[str, Harness] = {
     "faults": run_faults,
     "power": run_power,
@@ -146,6 +151,7 @@ HARNESSES: dict[str, Harness] = {
     "model": run_model,
     "sabotage": run_sabotage,
     "readers": run_readers,
+    "fuzz": run_fuzz,
 }
 
 

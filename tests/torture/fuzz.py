@@ -64,7 +64,8 @@ from torture.mutations import Damaged, Mutation
 
 CASE_SECONDS = 10
 HEADROOM_BYTES = 1_000_000_000
-LONG = 2000
+LONG = 10_000
+INGESTS, FILES = 5, 300
 SHORT = 160
 
 STRUCTURE = re.compile(
@@ -553,6 +554,26 @@ def _same_number(our: float, text: str) -> bool:
         return float(text) == our
     except ValueError:
         return False
+
+
+def at_length(work: Path, share: int) -> tuple[dict[str, int], list[str]]:
+    """All of it, or one in `share`: figures, and what is wrong."""
+    ends, wrong = run(work / "cases", LONG // share)
+    refused = 0
+    for first in range(max(1, INGESTS // share)):
+        count, of_ingest = ingest_among_good(work / f"ingest-{first}", FILES, first * FILES)
+        refused, wrong = refused + count, wrong + of_ingest
+    cases = ends.total()
+    read = sum(count for end, count in ends.items() if " read" in end)
+    died = sum(count for end, count in ends.items() if end.endswith(("died", "error")))
+    return {
+        "damaged inputs": cases,
+        "read as astropy reads them": read,
+        "refused": cases - read - died,
+        "crashes, hangs, too much memory": died,
+        "damaged catalogues among sound ones": max(1, INGESTS // share) * FILES * 4 // 5,
+        "of them refused": refused,
+    }, wrong
 
 
 # --- whole ingests ----------------------------------------------------------------------------
