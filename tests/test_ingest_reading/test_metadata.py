@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import pickle
 import re
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -12,7 +13,7 @@ import pytest
 from astropy import wcs
 from astropy.io import fits
 from fitsfiles import HEADER, NAME, WCS
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from realdata import REAL, needs_real
 
@@ -77,6 +78,7 @@ def test_a_complete_header_needs_no_one_else(path):
     assert pickle.loads(pickle.dumps(facts)) == facts
 
 
+@settings(deadline=None)  # a loaded machine is no fault
 @given(st.sets(st.sampled_from(sorted(HEADER))), st.booleans())
 def test_any_subset_of_a_header_gives_what_it_says_and_no_guess(kept, in_table):
     values = {key: HEADER[key] for key in kept}
@@ -278,6 +280,7 @@ def test_a_date_never_comes_from_the_name(path):
     assert facts.obsmjd == 59116.4317708
 
 
+@settings(deadline=None)  # a loaded machine is no fault
 @given(st.integers(55_000 * 10**7, 75_000 * 10**7))
 def test_a_seven_decimal_jd_gives_the_mjd_to_the_last_bit(ticks):
     mjd = ticks / 10**7
@@ -299,6 +302,7 @@ REFERENCE = {
 }  # fmt: skip
 
 
+@settings(deadline=None)  # a loaded machine is no fault
 @given(st.sets(st.sampled_from(sorted(REFERENCE))))
 def test_a_reference_is_known_by_header_or_name(kept):
     header = header_of({key: REFERENCE[key] for key in kept})
@@ -405,3 +409,18 @@ def test_the_real_catalogues_are_identified():
     assert (image.expid, image.pid, image.obsmjd) == (136243177, 1362431775015, 59116.4317708)
     path = REAL / "psfcat" / "ztf_000633_zr_c07_q4_refpsfcat.fits"
     assert gather_reference_facts(path, read_header(path)).rfid == 633120227
+
+
+@pytest.mark.parametrize("value", ["x0", "'a' b", "1.5.2", "\x1b"])
+def test_a_damaged_card_that_counts_is_no_card_that_is_not_there(value):
+    cards = [f"INFOBITS= {value:>20} / flags".ljust(80), f"COMMENT = {value}".ljust(80)]
+    header = parse_cards("".join(cards).encode())
+    with pytest.raises(TruncatedFile, match="no value that can be read in its card INFOBITS"):
+        gather_image_facts(Path(NAME), header)
+
+
+def test_numbers_of_a_metadata_table_are_whole_or_not_known():
+    frame = pl.DataFrame({"expid": ["5.0", "6.5", "7"], "rcid": ["1", "1", "-30.45"]})
+    found = MetadataTable.of(frame).frame
+    assert found["expid"].to_list() == [5, None, 7]
+    assert found["rcid"].to_list() == [1, 1, None]

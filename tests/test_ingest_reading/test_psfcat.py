@@ -384,3 +384,43 @@ def test_rows_without_a_place_on_the_sky_are_told_apart(tmp_path):
 
 def test_the_formats_of_the_test_files_are_those_of_the_real_ones():
     assert list(FORMATS) == list(COLUMNS)
+
+
+@pytest.mark.parametrize(
+    ("pieces", "match"),
+    [
+        ({b"NAXIS2  =": b"50000000"}, "NAXIS2 is 50000000: a damaged header"),
+        ({b"NAXIS1  =": b"9999989", b"TFORM4  =": b"'9999939A'"}, "NAXIS1 is 9999989"),
+    ],
+)
+def test_a_file_as_large_as_it_says_that_holds_nothing_takes_no_memory(tmp_path, pieces, match):
+    data = write_catalogue(tmp_path / NAME, some_columns(3)).read_bytes()
+    for keyword, value in pieces.items():
+        at = data.index(keyword, 2880)
+        data = data[:at] + (keyword + b" " + value.rjust(20)).ljust(80) + data[at + 80 :]
+    sparse(tmp_path / NAME, {0: data}, 3_000_000_000)
+
+    def read():
+        with pytest.raises(TruncatedFile, match=match):
+            read_psfcat(tmp_path / NAME)
+
+    assert peak_memory(read) < 10e6
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "match"),
+    [
+        (b"END".ljust(80), b"".ljust(80), "headers that run into each other"),
+        (b"TTYPE11 =", b"TTYPE1A =", "TTYPE11 names no column"),
+        (b"= 'chi     '", b"= 'c\x00i     '", "TTYPE11 names no column"),
+        (b"TFORM11 = 'E       ' ", b"TFORM11 = 'E       'x", "column 'chi' makes no sense"),
+        (b"PCOUNT  =                    0", b"PCOUNT  =                 9999", r"\(PCOUNT\)"),
+        (b"SIMPLE  =                    T", b"SIMPLE  =                    F", "not say that"),
+    ],
+)
+def test_what_is_lost_in_a_header_does_not_pass_for_what_was_never_there(tmp_path, old, new, match):
+    path = write_catalogue(tmp_path / NAME, some_columns(3))
+    assert path.read_bytes().count(old) >= 1
+    path.write_bytes(path.read_bytes().replace(old, new, 1))
+    with pytest.raises((TruncatedFile, WrongColumns), match=match):
+        read_psfcat(path)
