@@ -160,9 +160,17 @@ def _match_recipe(task: BatchTask, planned: PlannedImage, shelf: ReferenceShelf)
     return match_recipe(*channel, shelf, task.settings.match_radius_arcsec)
 
 
-@lru_cache(maxsize=1)
 def shelf_of(root: Path, number: int, radius_arcsec: float) -> ReferenceShelf:
     """The references of a publication; a worker keeps them from batch to batch."""
+    # By content too: another archive may stand at that path since, with as many publications.
+    groups = Snapshot(Layout(root), number).groups
+    return _shelf(root, number, radius_arcsec, tuple(sorted(groups.items())))
+
+
+@lru_cache(maxsize=1)
+def _shelf(
+    root: Path, number: int, radius_arcsec: float, _groups: tuple[tuple[str, str], ...]
+) -> ReferenceShelf:
     return ReferenceShelf(Snapshot(Layout(root), number), radius_arcsec)
 
 

@@ -1,11 +1,14 @@
 """Reference catalogues: one a channel, replaced when bytes or code change, told as they are."""
 
+import shutil
+
 import numpy as np
 import polars as pl
 import pytest
 from catalogues import scatter, write_psfcat, write_refpsfcat
 
 import ingest.references as references
+from ingest.batch import shelf_of
 from ingest.pipeline import ingest
 from ingest.references import add_references
 from store.errors import DamagedArchiveError
@@ -174,3 +177,17 @@ def test_a_damaged_reference_is_the_archives_fault_and_refuses_no_image(root, tm
         path.resolve().write_bytes(b"PAR1")
     with pytest.raises(DamagedArchiveError, match="a reference cannot be read"):
         ingest(root, [tmp_path / "raw"], workers=1)
+
+
+def test_an_archive_made_anew_at_the_same_path_is_matched_to_its_own_references(tmp_path):
+    sizes = []
+    for n in (30, 50):
+        shutil.rmtree(tmp_path / "archive", ignore_errors=True)
+        ra, dec = scatter(np.random.default_rng(n), n)
+        path = write_refpsfcat(tmp_path / "raw", ra, dec)
+        create_archive(tmp_path / "archive", ArchiveSettings())
+        add_references(tmp_path / "archive", [path], workers=1)
+        number = open_snapshot(tmp_path / "archive").number
+        reference = shelf_of(tmp_path / "archive", number, 1.5).get(600, 2, 7, 4)
+        sizes.append(None if reference is None else len(reference.ra))
+    assert sizes == [30, 50]
