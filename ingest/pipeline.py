@@ -42,6 +42,7 @@ from ingest.tables import (
     read_small_table,
     to_contract,
 )
+from ingest.work import cut, run_in_order
 from store import disk
 from store.contract import EXPOSURES, IMAGES, NIGHTS
 from store.errors import (
@@ -59,11 +60,6 @@ from store.words import printable
 
 HjdMethod = Literal["fit", "exact"]
 
-# What an interrupted ingest has to do again; a batch is never in memory.
-BATCH_ROWS = 1_500_000
-BATCH_IMAGES = 256
-# Tasks a worker gets of small nights, so that all are done at about the same time.
-PORTIONS = 4
 # What an ingest shows as done at a time, at most: a merge has one pixel in memory.
 MERGED_ROWS = 10_000_000
 # Measured: 60 bytes a detection published.
@@ -340,6 +336,7 @@ def _stage(
     progress: Progress | None,
 ) -> None:
     """Run the batches; what they found is gathered in the order of the images."""
+    batches = cut(images, [image.estimated_rows for image in images], executor.workers)
     tasks = [
         BatchTask(
             one.root,
@@ -351,36 +348,18 @@ def _stage(
             one.staging,
             {image.pid: known[image.pid] for image in batch if image.pid in known},
         )
-        for batch in _batches(images, executor.workers)
+        for batch in batches
     ]
-    results: dict[int, BatchResult] = {}
-    done = 0
-    for position, result in executor.run(run_batch, tasks):
-        results[position] = result
-        done += len(tasks[position].images)
-        if progress:
-            progress(done, len(images), f"{one.night} images")
-    for _, result in sorted(results.items()):
+    sizes = [len(batch) for batch in batches]
+    what = f"{one.night} images"
+    for result in run_in_order(
+        executor, run_batch, tasks, sizes=sizes, what=what, progress=progress
+    ):  # fmt: skip
         one.result.pieces += result.pieces
         one.result.records += result.records
         one.result.refusals += result.refusals
         one.result.unchanged += result.unchanged
         one.result.earth_s |= result.earth_s
-
-
-def _batches(images: list[PlannedImage], workers: int) -> list[list[PlannedImage]]:
-    """Images in the order given, cut so that a batch fits in memory and each worker has some."""
-    rows = sum(image.estimated_rows for image in images)
-    most = min(BATCH_ROWS, rows // (PORTIONS * workers) + 1)
-    batches: list[list[PlannedImage]] = []
-    filled = 0
-    for image in images:
-        if not batches or filled >= most or len(batches[-1]) >= BATCH_IMAGES:
-            batches.append([])
-            filled = 0
-        batches[-1].append(image)
-        filled += image.estimated_rows
-    return batches
 
 
 def _detections(
@@ -407,12 +386,12 @@ def _detections(
         for some in _portions(pixels, executor.workers)
     ]
     files = [entry for pixel, entry in standing.items() if pixel not in set(touched)]
-    done = 0
-    for position, entries in executor.run(merge_pixels, tasks):
+    sizes = [len(task.pixels) for task in tasks]
+    what = f"{one.night} pixels"
+    for entries in run_in_order(
+        executor, merge_pixels, tasks, sizes=sizes, what=what, progress=progress
+    ):  # fmt: skip
         files += entries
-        done += len(tasks[position].pixels)
-        if progress:
-            progress(done, len(pixels), f"{one.night} pixels")
     return files + margin_files(one.root, one.part, one.staging, rule, touched, margins, executor)
 
 

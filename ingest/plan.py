@@ -16,6 +16,7 @@ from ingest.filenames import find_catalogues
 from ingest.metadata import gather_image_facts
 from ingest.psfcat import read_header
 from ingest.report import Progress, Refusal
+from ingest.work import run_in_order
 from store.settings import ArchiveSettings
 from store.words import printable
 from transforms.identifiers import night as night_of
@@ -177,14 +178,11 @@ def _all_looked_at(
     ]
     if executor is None or len(found) < HEADERS_WORTH_A_POOL:
         executor = Executor(1)
-    seen: dict[int, list[PlannedImage | Refusal]] = {}
-    done = 0
-    for position, result in executor.run(look_at, tasks):
-        seen[position] = result
-        done += len(result)
-        if progress:
-            progress(done, len(found), "reading headers")
-    return [one for _, some in sorted(seen.items()) for one in some]
+    sizes = [len(task.paths) for task in tasks]
+    seen = run_in_order(
+        executor, look_at, tasks, sizes=sizes, what="reading headers", progress=progress
+    )
+    return [one for some in seen for one in some]
 
 
 def _look_at(path: Path, settings: ArchiveSettings, table: MetadataTable | None) -> PlannedImage:

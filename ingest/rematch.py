@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -26,7 +26,7 @@ from ingest.compile import prepare_worker
 from ingest.executor import Executor, Tasks
 from ingest.gather import GatherTask, gather_rows
 from ingest.matching import Matchable, match_recipe, match_rows
-from ingest.pipeline import BATCH_IMAGES, BATCH_ROWS, PORTIONS, Night, publish_night
+from ingest.pipeline import Night, publish_night
 from ingest.records import OF_ROW, ImageSorter
 from ingest.reference_shelf import ReferenceShelf
 from ingest.report import GroupReport, IngestReport, Progress
@@ -34,6 +34,7 @@ from ingest.runs import Run, RunReader
 from ingest.shards import Piece, new_shard
 from ingest.tables import read_small_table
 from ingest.version import code_version, recipe
+from ingest.work import cut, run_in_order
 from store import disk
 from store.contract import IMAGES
 from store.errors import (
@@ -49,8 +50,6 @@ from store.manifest import night_group
 from store.settings import ArchiveSettings, read_settings
 from store.snapshot import Snapshot, open_snapshot
 from store.standing import files_of_night
-
-Item = TypeVar("Item")
 
 CHANNEL = ["field", "fid", "ccdid", "qid"]
 
@@ -182,17 +181,14 @@ def _gather(
     pids, fields = tuple(sorted(stale["pid"])), frozenset(stale["field"])
     tasks = [
         GatherTask(one.root, one.staging, tuple(some), pids, fields)
-        for some in _cut(files, [entry.rows for entry in files], executor.workers)
+        for some in cut(files, [entry.rows for entry in files], executor.workers)
     ]
-    gathered: dict[int, BatchResult] = {}
-    done = 0
-    for position, result in executor.run(gather_rows, tasks):
-        gathered[position] = result
-        done += len(tasks[position].files)
-        if progress:
-            progress(done, len(files), f"{one.night} files")
+    sizes = [len(task.files) for task in tasks]
+    what = f"{one.night} files"
     pieces: dict[int, list[Piece]] = {}
-    for _, result in sorted(gathered.items()):
+    for result in run_in_order(
+        executor, gather_rows, tasks, sizes=sizes, what=what, progress=progress
+    ):  # fmt: skip
         for piece in result.pieces:
             pieces.setdefault(piece.image.pid, []).append(piece)
     return pieces
@@ -218,32 +214,15 @@ def _match(
             tuple(some),
             tuple(tuple(pieces.get(record["pid"], ())) for record in some),
         )
-        for some in _cut(records, rows, executor.workers)
+        for some in cut(records, rows, executor.workers)
     ]
-    results: dict[int, BatchResult] = {}
-    done = 0
-    for position, result in executor.run(run_rematch, tasks):
-        results[position] = result
-        done += len(tasks[position].images)
-        if progress:
-            progress(done, len(records), f"{one.night} images")
-    for _, result in sorted(results.items()):
+    sizes = [len(task.images) for task in tasks]
+    what = f"{one.night} images"
+    for result in run_in_order(
+        executor, run_rematch, tasks, sizes=sizes, what=what, progress=progress
+    ):  # fmt: skip
         one.result.pieces += result.pieces
         one.result.records += result.records
-
-
-def _cut(items: Sequence[Item], rows: Sequence[int], workers: int) -> list[list[Item]]:
-    """Items in the order given, in tasks of not too many rows; each worker has some."""
-    most = min(BATCH_ROWS, sum(rows) // (PORTIONS * workers) + 1)
-    cut: list[list[Item]] = []
-    filled = 0
-    for item, n in zip(items, rows, strict=True):
-        if not cut or filled >= most or len(cut[-1]) >= BATCH_IMAGES:
-            cut.append([])
-            filled = 0
-        cut[-1].append(item)
-        filled += n
-    return cut
 
 
 @dataclass(frozen=True, slots=True)

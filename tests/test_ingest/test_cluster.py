@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from catalogues import scatter, write_psfcat
 
-import ingest.pipeline as pipeline
+import ingest.work as work
 from ingest.cluster import DaskExecutor
 from ingest.errors import ClusterError
 from ingest.pipeline import ingest
@@ -63,7 +63,7 @@ def test_a_cluster_makes_the_bytes_of_one_machine_and_outlives_a_worker(
     alone = archive(tmp_path / "alone")
     ingest(alone, [raw], workers=1)
     together = archive(tmp_path / "together")
-    monkeypatch.setattr(pipeline, "BATCH_IMAGES", 1)
+    monkeypatch.setattr(work, "BATCH_ITEMS", 1)
     killed = []
 
     def kill_one(done, total, what):

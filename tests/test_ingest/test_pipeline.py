@@ -12,6 +12,7 @@ from realdata import REAL, needs_real
 
 import ingest.batch as batch
 import ingest.pipeline as pipeline
+import ingest.work as work
 from ingest.errors import NothingToIngestError
 from ingest.pipeline import estimate, ingest
 from ingest.references import add_references
@@ -101,7 +102,7 @@ def test_the_bytes_do_not_depend_on_workers_order_or_batches(tmp_path, raw, monk
     ingest(one, [raw], workers=1)
     ingest(two, [raw], workers=2)
     # Late files join the night, file by file and last first, in batches of one image.
-    monkeypatch.setattr(pipeline, "BATCH_ROWS", 1)
+    monkeypatch.setattr(work, "BATCH_ROWS", 1)
     for path in sorted((raw / "sci").iterdir(), reverse=True):
         ingest(three, [path])
     assert published_bytes(one) == published_bytes(two) == published_bytes(three)
@@ -146,7 +147,7 @@ def test_a_reference_that_came_late_is_matched_to_when_the_night_is_given_again(
 
 
 def test_an_interrupted_ingest_goes_on_from_what_is_staged(root, raw, monkeypatch):
-    monkeypatch.setattr(pipeline, "BATCH_ROWS", 1)
+    monkeypatch.setattr(work, "BATCH_ROWS", 1)
     calls = []
     run_batch = pipeline.run_batch
 

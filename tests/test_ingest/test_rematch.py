@@ -13,6 +13,7 @@ from publications import published_content
 import ingest.gather as gather
 import ingest.pipeline as pipeline
 import ingest.rematch as rematch_module
+import ingest.work as work
 from ingest.compact import compact
 from ingest.pipeline import ingest
 from ingest.references import add_references
@@ -137,7 +138,7 @@ def test_a_rematch_gives_the_bytes_of_an_ingest_with_the_new_references(changed,
 
 
 def test_the_result_does_not_depend_on_order_batches_or_chunks(changed, wanted, monkeypatch):
-    monkeypatch.setattr(rematch_module, "BATCH_ROWS", 1)
+    monkeypatch.setattr(work, "BATCH_ROWS", 1)
     monkeypatch.setattr(gather, "GATHERED_ROWS", 1)
     monkeypatch.setattr(gather, "ROW_GROUP_ROWS", 7)
     rematch(changed, [SECOND], workers=1)
@@ -198,7 +199,7 @@ def test_a_night_that_is_not_stale_is_left_alone(ingested, raw):
 
 def test_an_interrupted_rematch_goes_on_from_what_is_staged(changed, wanted, monkeypatch):
     before = published_content(changed)
-    monkeypatch.setattr(rematch_module, "BATCH_ROWS", 1)
+    monkeypatch.setattr(work, "BATCH_ROWS", 1)
     done = []
     run_rematch = rematch_module.run_rematch
 

@@ -1,0 +1,63 @@
+"""Work dealt out: items cut into tasks, tasks run by whoever runs them, results in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from ingest.executor import Tasks
+from ingest.report import Progress
+
+Item = TypeVar("Item")
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+# What an interrupted ingest has to do again; a batch is never in memory.
+BATCH_ROWS = 1_500_000
+BATCH_ITEMS = 256
+# Tasks a worker gets of few rows, so that all are done at about the same time.
+PORTIONS = 4
+
+
+def cut(items: Sequence[Item], rows: Sequence[int], workers: int) -> list[list[Item]]:
+    """Items in the order given, in batches of not too many rows; each worker has some.
+
+    Parameters
+    ----------
+    rows : of each item.
+    """
+    most = min(BATCH_ROWS, sum(rows) // (PORTIONS * workers) + 1)
+    batches: list[list[Item]] = []
+    filled = 0
+    for item, n in zip(items, rows, strict=True):
+        if not batches or filled >= most or len(batches[-1]) >= BATCH_ITEMS:
+            batches.append([])
+            filled = 0
+        batches[-1].append(item)
+        filled += n
+    return batches
+
+
+def run_in_order(
+    executor: Tasks,
+    function: Callable[[Task], Result],
+    tasks: Sequence[Task],
+    *,
+    sizes: Sequence[int],
+    what: str,
+    progress: Progress | None,
+) -> list[Result]:
+    """The result of each task, in the order of the tasks, however they are done.
+
+    Parameters
+    ----------
+    sizes : how many items are in each task, which `progress` counts as `what`.
+    """
+    results: dict[int, Result] = {}
+    done = 0
+    for position, result in executor.run(function, tasks):
+        results[position] = result
+        done += sizes[position]
+        if progress:
+            progress(done, sum(sizes), what)
+    return [results[position] for position in range(len(tasks))]
