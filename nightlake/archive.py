@@ -13,8 +13,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
 from queries.connection import Session, connect
-from queries.library import query
 from queries.lightcurve import filter_ids, lightcurve_by_cone, lightcurve_by_oid
+from queries.named import query
 from queries.sky import Cone
 from store.history import AsOf, find_publication
 from store.hold import Hold, hold_current

@@ -22,7 +22,7 @@ import polars as pl
 
 from nightlake.archive import Archive
 from products.canvas import prepare, save
-from queries.library import query
+from queries.named import query
 from simulate.plan import SurveyPlan
 from simulate.survey import simulate_survey
 from simulate.variables import BAND_FACTORS, RRLYRAE, magnitude_change

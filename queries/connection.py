@@ -23,7 +23,7 @@ import duckdb
 from queries.errors import OutOfMemoryError, QueryError
 from queries.frames import to_frame
 from queries.interrupt import interruptible
-from queries.library import query
+from queries.named import query
 from queries.statements import check_question, names_of
 from queries.views import VIEWS, select_files, select_table
 from store import scratch

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from queries.connection import Session
 from queries.errors import UnknownFilterError, UnknownObjectError
-from queries.library import query
+from queries.named import query
 from queries.sky import Cone
 from store.channel import FILTER_IDS, channel_of_oid, channel_part
 from store.contract import REFERENCE_SOURCES

@@ -81,7 +81,7 @@ def command(
     """
     from nightlake.archive import Archive
     from queries.columns import describe
-    from queries.library import query
+    from queries.named import query
 
     root = only_archive(words)
     if (oid is None) == (cone is None):

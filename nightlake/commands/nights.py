@@ -59,7 +59,7 @@ def command(
     """
     from nightlake.archive import Archive
     from queries.columns import describe
-    from queries.library import query
+    from queries.named import query
     from store.errors import UnknownNightError
 
     root = only_archive(words)
@@ -88,7 +88,7 @@ def _draw(archive: Archive, night: date, colour: str, picture: Path) -> None:
     picture_format(picture)
     prepare(archive.snapshot.layout.scratch, picture)
     from products.night_map import draw_night_map
-    from queries.library import query
+    from queries.named import query
 
     frame = archive.sql(query("map_of_night").sql, night=night)
     save(draw_night_map(frame, title=f"Night {night}", colour=colour), picture)

@@ -42,7 +42,7 @@ def command(
     """
     from nightlake.archive import Archive
     from queries.columns import describe
-    from queries.library import query
+    from queries.named import query
 
     with Archive(only_archive(words), as_of=as_of) as archive:
         frame = archive.refusals()

@@ -20,7 +20,7 @@ from ingest.references import add_references
 from ingest.rematch import rematch
 from ingest.withdraw import withdraw
 from queries.connection import connect
-from queries.library import query
+from queries.named import query
 from store.errors import ArchiveBusyError, DamagedArchiveError, UnknownNightError
 from store.locks import locked
 from store.publication import create_archive

@@ -8,7 +8,7 @@ from archives import Channel, cluster, nightly
 from queries.columns import describe
 from queries.connection import connect
 from queries.errors import UnknownQueryError
-from queries.library import parse, query, query_names
+from queries.named import parse, query, query_names
 from store.publication import create_archive
 from store.settings import ArchiveSettings
 from store.snapshot import Snapshot
