@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from store.collection import METADATA, OWN_PROPERTIES, collection_properties
+from store.collection import ARCHIVE_PROPERTIES, METADATA, OWN_PROPERTIES, collection_properties
 from store.columns import Table
 from store.errors import DamagedArchiveError
 from store.findings import REPAIR, Finding
@@ -49,9 +49,18 @@ def check_links(
         if name not in found or os.path.realpath(folder / name) != path:
             what = f"is in a manifest, but {table.name}/{name} does not lead to it"
             yield Finding("unlinked", path, what, REPAIR)
-    shown = snapshot.layout.root / table.name
-    if table.name in CATALOGUES and shown.resolve() != folder.resolve():
+    if table.name in CATALOGUES and not _is_shown(snapshot, table.name, table.name):
+        shown = snapshot.layout.root / table.name
         yield Finding("unlinked", str(shown), "does not lead to what is current", REPAIR)
+
+
+def _is_shown(snapshot: Snapshot, name: str, what: str) -> bool:
+    """Whether the archive's link `name` says that it leads to a part of what is current.
+
+    Not where it leads: something else may have become current since verify began.
+    """
+    link = snapshot.layout.root / name
+    return link.is_symlink() and link.readlink() == Path(snapshot.layout.current.name, what)
 
 
 def _place(entry: FileEntry) -> str:
@@ -156,9 +165,12 @@ def check_collection(
     ----------
     sound : the entries of files that are what was published.
     """
-    shown = snapshot.layout.root / OWN_PROPERTIES
+    if not _is_shown(snapshot, OWN_PROPERTIES, ARCHIVE_PROPERTIES):
+        shown = snapshot.layout.root / OWN_PROPERTIES
+        yield Finding("collection", str(shown), "does not lead to what is current", REPAIR)
     below = snapshot.layout.relative(snapshot.folder) + "/"
-    for path, prefix in ((snapshot.folder / OWN_PROPERTIES, ""), (shown, below)):
+    for name, prefix in ((OWN_PROPERTIES, ""), (ARCHIVE_PROPERTIES, below)):
+        path = snapshot.folder / name
         wanted = collection_properties(snapshot.folder, prefix, settings, snapshot.groups)
         try:
             same = read_properties(path) == wanted

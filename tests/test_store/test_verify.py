@@ -142,3 +142,14 @@ def test_unsorted_rows_are_found(root):
     pixel = HealpixPixel(5, rows["_healpix_29"][0].as_py() >> 48)
     publish_rows(root, rows.take(pa.array(range(rows.num_rows)[::-1])), pixel)
     assert codes(root) == {"order"}
+
+
+def test_a_night_that_is_published_meanwhile_is_no_fault(root):
+    later = night_manifest(open_snapshot(root).layout, date(2024, 1, 11), PIXELS)
+
+    def meanwhile(*_):
+        publish(root, {later.group: later}, "meanwhile")
+
+    before = open_snapshot(root).number
+    assert verify(root, progress=meanwhile) == []
+    assert open_snapshot(root).number == before + 1
