@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from astropy.table import Table
 
-from benchmarks.harness import Ratio, Result, in_turn, options, own_peak_mb, tell, times_faster
+from benchmarks.harness import Ratio, Result, in_turn, own_peak_mb, played, times_faster
 from ingest.psfcat import read_psfcat
 from simulate import SurveyPlan, simulate_survey
 
@@ -23,10 +23,7 @@ ROWS_OF_A_SOURCE = 0.35  # of the sources of the simulator, how many rows an ima
 
 def main(arguments: Sequence[str] | None = None) -> Result:
     """Run it; rows are those of one quadrant."""
-    chosen = options(__doc__, 20_000).parse_args(arguments)
-    result = run(chosen.rows, chosen.rounds)
-    tell(result, chosen.json)
-    return result
+    return played(arguments, __doc__, 20_000, run)
 
 
 def run(rows: int, rounds: int) -> Result:

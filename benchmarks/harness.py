@@ -117,3 +117,16 @@ def tell(result: Result, path: Path | None) -> None:
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(result.encode(), encoding="utf-8")
+
+
+def played(
+    arguments: Sequence[str] | None,
+    description: str | None,
+    rows: int,
+    run: Callable[[int, int], Result],
+) -> Result:
+    """A benchmark as a command: `run`, of rows and rounds, with its result told."""
+    chosen = options(description, rows).parse_args(arguments)
+    result = run(chosen.rows, chosen.rounds)
+    tell(result, chosen.json)
+    return result

@@ -17,9 +17,8 @@ from benchmarks.harness import (
     Ratio,
     Result,
     in_turn,
-    options,
     own_peak_mb,
-    tell,
+    played,
     times_faster,
 )
 from transforms.ephemeris import observer_contexts
@@ -45,10 +44,7 @@ PASSES = 6
 
 def main(arguments: Sequence[str] | None = None) -> Result:
     """Run it; rows are those of one quadrant."""
-    chosen = options(__doc__, 20_000).parse_args(arguments)
-    result = run(chosen.rows, chosen.rounds)
-    tell(result, chosen.json)
-    return result
+    return played(arguments, __doc__, 20_000, run)
 
 
 def run(rows: int, rounds: int) -> Result:

@@ -14,7 +14,7 @@ from astropy.wcs import WCS
 from numpy.typing import NDArray
 
 from benchmarks import paper
-from benchmarks.harness import Ratio, Result, in_turn, options, own_peak_mb, tell
+from benchmarks.harness import Ratio, Result, in_turn, own_peak_mb, played
 from simulate.cards import card
 from simulate.optics import science_wcs
 from transforms.pixel_scale import chip_grid, paper_grid, pixel_scales
@@ -31,10 +31,7 @@ Integers = NDArray[np.int64]
 
 def main(arguments: Sequence[str] | None = None) -> Result:
     """Run it; rows are images."""
-    chosen = options(__doc__, 2_048).parse_args(arguments)
-    result = run(chosen.rows, chosen.rounds)
-    tell(result, chosen.json)
-    return result
+    return played(arguments, __doc__, 2_048, run)
 
 
 def run(rows: int, rounds: int) -> Result:

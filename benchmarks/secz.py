@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from benchmarks import paper
-from benchmarks.harness import Ratio, Result, in_turn, options, own_peak_mb, tell, times_faster
+from benchmarks.harness import Ratio, Result, in_turn, own_peak_mb, played, times_faster
 from transforms.ephemeris import observer_contexts
 from transforms.image import secz
 
@@ -19,10 +19,7 @@ MJD = 59116.4317708
 
 def main(arguments: Sequence[str] | None = None) -> Result:
     """Run it; rows are spread over the sky above airmass 3."""
-    chosen = options(__doc__, 200_000).parse_args(arguments)
-    result = run(chosen.rows, chosen.rounds)
-    tell(result, chosen.json)
-    return result
+    return played(arguments, __doc__, 200_000, run)
 
 
 def run(rows: int, rounds: int) -> Result:

@@ -22,9 +22,8 @@ from benchmarks.harness import (
     Ratio,
     Result,
     in_turn,
-    options,
     own_peak_mb,
-    tell,
+    played,
     times_faster,
 )
 from transforms.statistics import PERCENTS, Statistics, object_statistics
@@ -122,10 +121,7 @@ class Sky:
 
 def main(arguments: Sequence[str] | None = None) -> Result:
     """Run it; rows are epochs."""
-    chosen = options(__doc__, 2_000_000).parse_args(arguments)
-    result = run(chosen.rows, chosen.rounds)
-    tell(result, chosen.json)
-    return result
+    return played(arguments, __doc__, 2_000_000, run)
 
 
 def run(rows: int, rounds: int) -> Result:

@@ -19,7 +19,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.harness import Ratio, Result, options, own_peak_mb, tell
+from benchmarks.harness import Ratio, Result, own_peak_mb, played
 from benchmarks.ingest import ROWS_AN_IMAGE
 from benchmarks.night import NIGHT, ingest_night, simulate_night
 from store.columns import ROW_GROUP_ROWS
@@ -38,10 +38,7 @@ Night = list[tuple[HealpixPixel, pa.Table]]
 
 def main(arguments: Sequence[str] | None = None) -> Result:
     """Run it; rows are those of the night."""
-    chosen = options(__doc__, 5_000_000).parse_args(arguments)
-    result = run(chosen.rows, chosen.rounds)
-    tell(result, chosen.json)
-    return result
+    return played(arguments, __doc__, 5_000_000, run)
 
 
 def run(rows: int, rounds: int) -> Result:
