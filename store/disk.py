@@ -169,8 +169,8 @@ def writing(root: Path) -> Iterator[None]:
     """
     try:
         yield
-    except (NightlakeError, BlockingIOError):
-        raise
+    except (NightlakeError, BlockingIOError, BrokenPipeError):
+        raise  # a pipe is none of the archive's: whoever was told of the progress has gone
     except OSError as error:
         where = f": {error.filename}" if error.filename else ""
         raise UnwritableArchiveError(root, f"{error.strerror or error}{where}") from error

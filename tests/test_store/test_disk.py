@@ -1,6 +1,7 @@
 """The edge to the file system: nothing in the store or the ingest changes files beside it."""
 
 import ast
+import errno
 import os
 from contextlib import ExitStack
 from pathlib import Path
@@ -176,3 +177,8 @@ def test_an_error_of_the_block_that_holds_a_lock_stays_what_it_is(tmp_path):
         pass
     with locked(layout, "commit", wait=False):
         pass
+
+
+def test_a_reader_of_the_progress_who_goes_away_is_no_fault_of_the_archive(tmp_path):
+    with pytest.raises(BrokenPipeError), disk.writing(tmp_path):
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
