@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from queries.connection import Session, connect
 from queries.lightcurve import filter_ids, lightcurve_by_cone, lightcurve_by_oid
-from queries.named import query
+from queries.named import offered
 from queries.sky import Cone
 from store.history import AsOf, find_publication
 from store.hold import Hold, hold_current
@@ -201,13 +201,29 @@ class Archive:
         fids = filter_ids(filters)
         return curve if fids is None else curve.filter(curve["fid"].is_in(fids))
 
+    def query(self, name: str, /, **params: Any) -> pl.DataFrame:
+        """Answer a query of the library, `queries/sql/NAME.sql`; see `nightlake query --list`.
+
+        Parameters
+        ----------
+        params : values for its parameters; those with a default may be left out.
+
+        Raises
+        ------
+        queries.errors.UnknownQueryError : there is none of that name.
+        queries.errors.UnknownParameterError, MissingParameterError, BadParameterError : `params`
+            are not what it takes.
+        """
+        named = offered(name)
+        return self.session.sql(named.sql, named.bind(params))
+
     def nights(self) -> pl.DataFrame:
         """The nights, one row each."""
-        return self.session.sql(query("nights").sql)
+        return self.query("nights")
 
-    def refusals(self) -> pl.DataFrame:
-        """The inputs that were refused, and why."""
-        return self.session.sql(query("refusals").sql)
+    def refusals(self, night: date | None = None) -> pl.DataFrame:
+        """The inputs that were refused, of all nights or of one, and why."""
+        return self.query("refusals", night=night)
 
     def history(self) -> pl.DataFrame:
         """Every publication that is still there, the newest last.

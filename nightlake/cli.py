@@ -25,6 +25,7 @@ VERBS = {
     "rematch": "Match what is published to references that came later.",
     "nights": "List the nights; draw the map of one.",
     "lightcurve": "Light curve of an object, or of all in a cone.",
+    "query": "Answer a query of the library, by its name.",
     "sql": "Answer one SQL question.",
     "crossmatch": "Match two catalogues by position.",
     "refusals": "List the inputs that were refused, and why.",

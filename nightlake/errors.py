@@ -34,7 +34,11 @@ MEANING = {
 # Every other code is Exit.ERROR.
 _EXIT_OF_CODE = {
     "bad_cone": Exit.USAGE,
+    "bad_parameter": Exit.USAGE,
+    "missing_parameter": Exit.USAGE,
     "unknown_filter": Exit.USAGE,
+    "unknown_parameter": Exit.USAGE,
+    "unknown_query": Exit.USAGE,
     "unknown_format": Exit.USAGE,
     "simulate_plan": Exit.USAGE,
     "no_catalogues": Exit.NOTHING,

@@ -4,69 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from queries.derived import DERIVED
 from store.columns import Column
 from store.contract import DETECTIONS, IMAGES, NIGHTS, TABLES
-
-DERIVED: dict[str, Column] = {
-    column.name: column
-    for column in (
-        Column(
-            "hjd",
-            "float64",
-            "d",
-            "time.epoch;obs",
-            "Heliocentric Julian date (UTC) of mid-exposure: hmjd + 2400000.5",
-            null="hmjd is null",
-            precision="float64, steps of 40 µs: use hmjd for timing",
-        ),
-        Column(
-            "matched_fraction",
-            "float64",
-            "",
-            "stat.fraction",
-            "Fraction of the rows in detections that have an oid",
-            null="there are no rows",
-        ),
-        Column(
-            "detections_per_image",
-            "float64",
-            "",
-            "meta.number",
-            "Rows in detections, mean over the images",
-        ),
-        Column(
-            "axis2_angle",
-            "float64",
-            "deg",
-            "pos.posAng",
-            "Position angle of the second pixel axis, north through east",
-            null="the image has no WCS",
-        ),
-        Column(
-            "is_current",
-            "bool",
-            "",
-            "meta.code",
-            "Whether the reference catalogue that was used is the one that stands",
-        ),
-        Column(
-            "n_stale",
-            "int64",
-            "",
-            "meta.number",
-            "Images whose ids are not those of the references that stand: rematch makes them anew",
-        ),
-        Column(
-            "current_recipe",
-            "string",
-            "",
-            "meta.code",
-            "What match_recipe would be by the references that stand",
-        ),
-        Column("table_name", "string", "", "meta.id", "Name of the table"),
-        Column("n_rows", "int64", "", "meta.number", "Rows"),
-    )
-}
 
 
 def describe(names: Iterable[str]) -> dict[str, Column]:

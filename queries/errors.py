@@ -5,6 +5,9 @@ store.errors.NightlakeError
     ├── StatementRefusedError     a statement that is no question: the archive is read-only
     ├── OutOfMemoryError          more memory than there is, and nowhere to spill
     ├── UnknownQueryError         no file queries/sql/NAME.sql
+    ├── UnknownParameterError     a value that the named query does not take
+    ├── MissingParameterError     no value for a parameter that has no default
+    ├── BadParameterError         a value that is not of the parameter's type
     ├── BadConeError              a place or radius that is not on the sky
     ├── UnknownFilterError        a filter the survey does not have
     └── UnknownObjectError        an object id that no reference source has, and no detection
@@ -12,7 +15,7 @@ store.errors.NightlakeError
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from store.channel import FILTER_IDS
@@ -59,6 +62,37 @@ class UnknownQueryError(QueryError):
 
     def __init__(self, name: str, known: Iterable[str]) -> None:
         super().__init__(f"no query is named {name}", hint=f"There are: {', '.join(known)}.")
+
+
+class UnknownParameterError(QueryError):
+    """A value that the named query does not take."""
+
+    code = "unknown_parameter"
+
+    def __init__(self, query: str, name: str, known: Sequence[str]) -> None:
+        takes = f"It takes {', '.join(known)}." if known else "It takes none."
+        super().__init__(f"query {query} has no parameter {name}", hint=takes)
+
+
+class MissingParameterError(QueryError):
+    """No value for a parameter that has no default."""
+
+    code = "missing_parameter"
+
+    def __init__(self, query: str, name: str, form: str) -> None:
+        super().__init__(
+            f"query {query} needs a value for {name}",
+            hint=f"Give {form}: {name}=value, on the command line behind -p.",
+        )
+
+
+class BadParameterError(QueryError):
+    """A value that is not of the parameter's type."""
+
+    code = "bad_parameter"
+
+    def __init__(self, name: str, value: object, form: str) -> None:
+        super().__init__(f"parameter {name} cannot be {value!r}", hint=f"Give {form}.")
 
 
 class BadConeError(QueryError):

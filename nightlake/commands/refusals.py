@@ -45,9 +45,7 @@ def command(
     from queries.named import query
 
     with Archive(only_archive(words), as_of=as_of) as archive:
-        frame = archive.refusals()
-        if night is not None:
-            frame = frame.filter(frame["night"] == night)
+        frame = archive.refusals(night)
     if frame.is_empty() and file_format in (None, "table") and out is None:
         click.echo("nothing was refused")
         return

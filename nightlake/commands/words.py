@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
+from queries.parameters import parse_night
 from store.errors import NotAnArchiveError
 from store.history import parse_as_of
 from store.layout import Layout
@@ -66,11 +66,10 @@ class NightType(click.ParamType[date]):
         """The date that `value` spells."""
         if isinstance(value, date):
             return value
-        match = re.fullmatch(r"(\d{4})-?(\d{2})-?(\d{2})", str(value))
-        with suppress(ValueError):
-            if match:
-                return date(*map(int, match.groups()))
-        return self.fail(f"{value!r} is no date: write 2020-09-24 or 20200924.", param, ctx)
+        try:
+            return parse_night(str(value))
+        except ValueError as error:
+            return self.fail(f"{error}.", param, ctx)
 
 
 def listed_paths(listing: Path) -> list[str]:
@@ -89,15 +88,27 @@ class ParamType(click.ParamType[tuple[str, int | float | str]]):
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, int | float | str]:
         """The name and the value that `value` spells."""
-        match = re.fullmatch(r"\$?([A-Za-z_]\w*)=(.*)", str(value), re.DOTALL)
-        if match is None:
-            return self.fail(f"{value!r} is no value: write name=value.", param, ctx)
-        name, literal = match.groups()
+        name, literal = TEXT_PARAM.convert(value, param, ctx)
         if re.fullmatch(r"[+-]?\d+", literal):
             return name, int(literal)
         if re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", literal, re.IGNORECASE):
             return name, float(literal)
         return name, literal
+
+
+class TextParamType(click.ParamType[tuple[str, str]]):
+    """A named value as it is written, night=2020-09-24; what it means, its query says."""
+
+    name = "param"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        """The name and the text behind it."""
+        match = re.fullmatch(r"\$?([A-Za-z_]\w*)=(.*)", str(value), re.DOTALL)
+        if match is None:
+            return self.fail(f"{value!r} is no value: write name=value.", param, ctx)
+        return match[1], match[2]
 
 
 class AsOfType(click.ParamType[int | date | datetime]):
@@ -117,6 +128,7 @@ class AsOfType(click.ParamType[int | date | datetime]):
 
 NIGHT = NightType()
 AS_OF = AsOfType()
+TEXT_PARAM = TextParamType()
 PARAM = ParamType()
 OUT = click.Path(dir_okay=False, path_type=Path)
 

@@ -1,6 +1,7 @@
 import re
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 from archives import Channel, cluster, nightly
@@ -8,11 +9,12 @@ from archives import Channel, cluster, nightly
 from queries.columns import describe
 from queries.connection import connect
 from queries.errors import UnknownQueryError
-from queries.named import parse, query, query_names
+from queries.named import NamedQuery, internal_names, parse, query, query_names
 from store.publication import create_archive
 from store.settings import ArchiveSettings
 from store.snapshot import Snapshot
 
+ALL_NAMES = [*query_names(), *internal_names()]
 VALUES = {
     "BIGINT": 633207400000002,
     "DOUBLE": 45.0,
@@ -21,6 +23,11 @@ VALUES = {
     "SMALLINT": 633,
     "TINYINT": 2,
 }
+
+
+def values_of(named: NamedQuery) -> dict[str, Any]:
+    """Values for its parameters: some where there is no default."""
+    return named.bind({p.name: VALUES[p.type] for p in named.parameters if p.default is None})
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +40,7 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
     return create_archive(tmp_path_factory.mktemp("a") / "A", ArchiveSettings())
 
 
-@pytest.mark.parametrize("name", query_names())
+@pytest.mark.parametrize("name", ALL_NAMES)
 @pytest.mark.parametrize("archive", ["empty", "small"])
 def test_file_is_what_its_header_says(
     name: str, archive: str, request: pytest.FixtureRequest
@@ -43,7 +50,7 @@ def test_file_is_what_its_header_says(
     assert named.meaning.endswith(".")
     body = re.sub(r"--[^\n]*", "", named.sql)
     assert {p.name for p in named.parameters} == set(re.findall(r"\$(\w+)", body))
-    params = {p.name: VALUES[p.type] for p in named.parameters}
+    params = values_of(named)
     with connect(snapshot) as session:
         answer = session.describe(named.sql, params)
         session.rows(named.sql, params)
@@ -52,7 +59,7 @@ def test_file_is_what_its_header_says(
     assert {name: column.unit for name, column in known.items()} == named.columns
 
 
-@pytest.mark.parametrize("name", query_names())
+@pytest.mark.parametrize("name", ALL_NAMES)
 def test_file_is_one_statement_that_pastes(name: str) -> None:
     text = query(name).sql
     assert text.endswith(";\n")
@@ -60,9 +67,9 @@ def test_file_is_one_statement_that_pastes(name: str) -> None:
 
 
 def test_types_are_the_same_with_and_without_rows(small: Snapshot, empty: Snapshot) -> None:
-    for name in query_names():
+    for name in ALL_NAMES:
         named = query(name)
-        params = {p.name: VALUES[p.type] for p in named.parameters}
+        params = values_of(named)
         with connect(small) as full, connect(empty) as none:
             assert full.describe(named.sql, params) == none.describe(named.sql, params)
 
@@ -84,4 +91,4 @@ def test_header_that_breaks_the_form_is_refused() -> None:
 def test_library_is_installed_with_the_package() -> None:
     import queries
 
-    assert len(list((Path(queries.__file__).parent / "sql").glob("*.sql"))) == len(query_names())
+    assert len(list((Path(queries.__file__).parent / "sql").rglob("*.sql"))) == len(ALL_NAMES)
