@@ -164,6 +164,9 @@ CLRCOUNC = C("clrcounc", "float64", "", "stat.error;phot.color", "Uncertainty of
 PCOLOR = C("pcolor", "string", "", "meta.note;phot.color",
            "Calibrator colour that clrcoeff multiplies", null=UNKNOWN)
 INFOBITS = C("infobits", "int64", "", "meta.code.qual", "Processing status bits", null=UNKNOWN)
+NO_SCALE = "no WCS with its cards, or none that is read; or published in an older format"
+# As VOUnit and FITS spell it: neither has a sign for it.
+PERCENT = "10**-2"
 INPUT_FILE = C("input_file", "string", "", "meta.id;meta.file",
                "Name of the input file, without its folder")
 INPUT_CHECKSUM = C("input_checksum", "string", "", "meta.checksum",
@@ -227,6 +230,30 @@ IMAGES = Table(
         C("cd2_2", "float64", "deg/pix", "pos.wcs.cdmatrix", "WCS matrix", null=UNKNOWN),
         C("wcs_cards", "string", "", "pos.wcs",
           "All WCS cards as in the header, 80 characters each: distortion included", null=UNKNOWN),
+        C("pixel_scale_arcsec", "float64", "arcsec/pix", "instr.scale;stat.mean",
+          "Mean pixel scale over the chip: the root of the area of sky that a pixel covers",
+          null=NO_SCALE),
+        C("pct_scale_diff_min", "float64", PERCENT, "instr.scale;arith.diff;stat.min",
+          "Pixel scale against its prior, percent of the prior: least over the chip",
+          null=NO_SCALE),
+        C("pct_scale_diff_max", "float64", PERCENT, "instr.scale;arith.diff;stat.max",
+          "The same, greatest", null=NO_SCALE),
+        C("pct_scale_diff_rms", "float64", PERCENT, "instr.scale;arith.diff",
+          "The same, root mean square", null=NO_SCALE),
+        C("pct_scale_diff_worst", "float64", PERCENT, "instr.scale;arith.diff",
+          "The same where it is farthest from 0; beyond the archive's scale_limit_percent the "
+          "image is bad; below −100 the solution folds over", null=NO_SCALE),
+        C("scale_worst_x", "float64", "pix", "pos.cartesian.x;instr.det",
+          "Where that is, along NAXIS1, 1-based", null=NO_SCALE),
+        C("scale_worst_y", "float64", "pix", "pos.cartesian.y;instr.det",
+          "Where that is, along NAXIS2, 1-based", null=NO_SCALE),
+        C("scale_prior", "string", "", "meta.code",
+          "Prior of its pixel scale: given (ingest --prior), archive (the median of good images "
+          "of nights before) or ideal (an equidistant camera)", null=NO_SCALE,
+          encoding="dictionary"),
+        C("scale_infobit16", "bool", "", "meta.code.qual",
+          "The rule of INFOBITS bit 16, held against this prior: the pixel scale leaves "
+          "−0.20…+2.00 % somewhere", null=NO_SCALE),
         C("n_read", "int64", "", "meta.number", "Rows of the input catalogue"),
         C("n_published", "int64", "", "meta.number", "Rows in detections"),
         C("n_refused", "int64", "", "meta.number", "Rows refused (see refusals)"),
@@ -234,15 +261,19 @@ IMAGES = Table(
         C("n_unmatched", "int64", "", "meta.number", "Rows without an oid"),
         INPUT_FILE, INPUT_CHECKSUM,
         C("metadata_from", "string", "", "meta.note",
-          "Where its metadata came from, in order: header, sciimg, table, filename"),
+          "Where its metadata came from, in order: header, head, sciimg, table, filename"),
         C("recipe", "string", "", "meta.checksum",
-          "Checksum of all the image was made from but for references: input, metadata, settings, "
-          "code"),
+          "Checksum of all the image was made from but for references and the prior of its pixel "
+          "scale: input, metadata, settings, code"),
         C("match_recipe", "string", "", "meta.code",
           "What its ids and colour terms were made from: the first 16 digits of the checksums of "
           "the references used (of g and r, which give colours, or of i), and the match radius; "
           "an image is stale if the references that stand now would give another",
           null="published in an older format; the image is stale", encoding="dictionary"),
+        C("scale_recipe", "string", "", "meta.code",
+          "What its pixel scale was judged by: the kind of prior, the first 16 digits of its "
+          "checksum, and the limit in percent", null="no WCS with its cards, or published in an "
+          "older format", encoding="dictionary"),
     ),
     sort=("pid",),
 )
@@ -324,12 +355,89 @@ REFUSALS = Table(
     sort=("input_file", "code", "what", "night", "pid", "input_checksum"),
 )
 
+# --- products: made of the tables above by `nightlake build` ------------------------------------
+OBJECT_HEALPIX_29 = C(
+    "object_healpix_29", "int64", "", "pos.healpix",
+    "_healpix_29 of the reference source that the oid names, if the row lies within the match "
+    "radius of it; else the row's own: all rows of an object stand together",
+    encoding="delta",
+)
+# Rows of an object are neighbours and in the order of time: what names it, or its channel, makes
+# long runs.
+_RUNS = {"oid": "dictionary", "hmjd": "split"}
+
+
+def _of_lightcurves(column: Column) -> Column:
+    """A column of detections as it is kept object by object."""
+    return replace(column, encoding=_RUNS.get(column.name, column.encoding))
+
+
+LIGHTCURVES = Table(
+    "lightcurves",
+    "Detections object by object, each in the order of time, as of the last build",
+    (
+        replace(HEALPIX_29, description="HEALPix index of ra, dec at order 29, NESTED"),
+        OBJECT_HEALPIX_29,
+        *map(_of_lightcurves, DETECTIONS.columns[1:]),
+    ),
+    # Rows without an oid come after those of one index that have one.
+    sort=("object_healpix_29", "oid", "hmjd", "expid", "rcid", "sourceid"),
+    spatial=True,
+)
+
+LIGHTCURVE_INDEX = Table(
+    "lightcurve_index",
+    "One row per object and place among the rows of `lightcurves` in its pixel",
+    (
+        replace(OID, encoding="delta"),
+        OBJECT_HEALPIX_29,
+        C("first_row", "int64", "", "meta.number", "Its first row, from 0", encoding="delta"),
+        C("n_rows", "int64", "", "meta.number", "Its rows, which follow each other",
+          encoding="delta"),
+    ),
+    sort=("oid", "object_healpix_29"),
+)
+
+# What a light curve shows of its images.
+_SHOWN = (
+    "pid", "filtercode", "obsmjd", "exptime", "programid", "filefracday", "airmass", "magzp",
+    "magzpunc", "magzprms", "clrcoeff", "clrcounc", "pcolor", "seeing", "limitmag", "infobits",
+    "is_bad", "bad_reason",
+)
+LIGHTCURVE_IMAGES = Table(
+    "lightcurve_images",
+    "What light curves show of the images that have rows in a pixel",
+    (NIGHT, EXPID, RCID, *(column for column in IMAGES.columns if column.name in _SHOWN)),
+    sort=("night", "expid", "rcid"),
+)
+
+OBJECTS = Table(
+    "objects",
+    "One row per reference source, with the statistics of its light curve as of the last build",
+    (
+        HEALPIX_29, replace(OID, encoding="delta"), RFID, FIELD, FID, CCDID, QID, RCID,
+        replace(RA, description="Right ascension of the reference source, ICRS"),
+        replace(DEC, description="Declination of the reference source, ICRS"),
+        replace(MAG, description="Magnitude of the reference source, as in `reference_sources`"),
+        replace(MAGERR, description="One-sigma uncertainty of mag"),
+        C("n_detections", "int32", "", "meta.number", "Detections that carry the id, of bad "
+          "images and flagged ones too"),
+    ),
+    sort=("_healpix_29", "rfid", "oid"),
+    spatial=True,
+)
+
 TABLES: dict[str, Table] = {
     table.name: table
     for table in (
         DETECTIONS, REFERENCE_SOURCES, IMAGES, EXPOSURES, NIGHTS, REFERENCE_IMAGES, REFUSALS,
+        LIGHTCURVES, OBJECTS,
     )
 }
 
-# All that is kept: the tables that are asked, and those that make a HATS collection of them.
-STORED_TABLES = TABLES | {table.name: table for table in (DETECTIONS_MARGIN, DETECTIONS_INDEX)}
+# All that is kept: the tables that are asked, and those that make a HATS collection of them or
+# lead to their rows.
+STORED_TABLES = TABLES | {
+    table.name: table
+    for table in (DETECTIONS_MARGIN, DETECTIONS_INDEX, LIGHTCURVE_INDEX, LIGHTCURVE_IMAGES)
+}

@@ -15,7 +15,14 @@ from store.settings import ArchiveSettings
 
 HATS_VERSION = "v1.0"
 PROPERTIES, COMMON_METADATA = "hats.properties", "_common_metadata"
-PRODUCT_TYPES = {"detections": "source", "reference_sources": "object", MARGIN: "margin"}
+LISTING = "partition_info.csv"
+PRODUCT_TYPES = {
+    "detections": "source",
+    "reference_sources": "object",
+    "lightcurves": "source",
+    "objects": "object",
+    MARGIN: "margin",
+}
 
 
 def write_catalogue_metadata(
@@ -30,9 +37,7 @@ def write_catalogue_metadata(
     disk.make_folder(folder / "dataset")
     write_common_metadata(folder / "dataset", table)
 
-    listing = "".join(f"{pixel.order},{pixel.npix}\n" for pixel in ordered)
-    disk.write_file(folder / "partition_info.csv", f"Norder,Npix\n{listing}".encode("ascii"))
-
+    write_listing(folder, ordered)
     properties = {
         "obs_collection": f"{settings.name}_{table.name}",
         "dataproduct_type": PRODUCT_TYPES[table.name],
@@ -55,6 +60,12 @@ def write_catalogue_metadata(
     write_properties(folder / PROPERTIES, properties)
 
 
+def write_listing(folder: Path, pixels: Iterable[HealpixPixel]) -> None:
+    """Write partition_info.csv, the list of pixels."""
+    listing = "".join(f"{pixel.order},{pixel.npix}\n" for pixel in sorted(pixels))
+    disk.write_file(folder / LISTING, f"Norder,Npix\n{listing}".encode("ascii"))
+
+
 def write_common_metadata(dataset: Path, table: Table) -> None:
     """Write the file that tells a catalogue's schema."""
     import pyarrow as pa
@@ -73,7 +84,7 @@ def write_properties(path: Path, properties: Mapping[str, object]) -> None:
 
 def catalogue_pixels(folder: Path) -> list[HealpixPixel]:
     """The pixels that a catalogue lists, in order."""
-    lines = (folder / "partition_info.csv").read_text(encoding="ascii").split()[1:]
+    lines = (folder / LISTING).read_text(encoding="ascii").split()[1:]
     pixels = []
     for line in lines:
         order, npix = map(int, line.split(","))

@@ -5,7 +5,7 @@
     ├── current -> publications/000007  what is published: the one link that is ever replaced
     ├── collection.properties -> current/archive.properties     the archive, as LSDB opens it
     ├── detections -> current/detections                        HATS catalogues by themselves
-    ├── reference_sources -> current/reference_sources
+    ├── reference_sources -> current/reference_sources          (lightcurves, objects likewise)
     ├── publications/000007/            one state of the archive, never changed
     │   ├── publication.json            parent, partition, manifests, rows
     │   ├── collection.properties       detections, their margin, the index of their ids
@@ -14,9 +14,12 @@
     │   ├── detections_margin/          rows near a pixel, beside it
     │   ├── detections_index/           pixels of each id: dataset -> a folder of links
     │   ├── reference_sources/
+    │   ├── lightcurves/  objects/      HATS catalogues, once they are built
+    │   ├── lightcurve_index/  lightcurve_images/   what leads to their rows, by the same pixels
     │   └── images/20240110.parquet -> a data file  (exposures, nights, … likewise)
     ├── manifests/nights/20240110-<checksum>.json       the files of one group
     ├── manifests/periods/20240110-20240209-<checksum>.json     nights that were compacted
+    ├── manifests/lightcurves/2-17-<checksum>.json      what was built of a part of the sky
     ├── pixels/detections/5/123-<checksum>/20240110.parquet -> a data file
     ├── data/detections/20240110/5-123-<checksum>.parquet
     ├── staging/20240110/               work in progress; gone once published
@@ -37,10 +40,13 @@ HEALPIX_ORDER = 29
 DEFAULT_PARTITION_ORDER = 5
 # Of point maps: 0.23 degrees. HATS cuts a search by them; finer ones find no pixel less to open.
 MAP_ORDER = 8
-# HATS catalogues by name, and all tables that are cut by pixel.
-CATALOGUES = ("detections", "reference_sources")
+# HATS catalogues by name; with their margin; and all tables that are cut by pixel.
+CATALOGUES = ("detections", "reference_sources", "lightcurves", "objects")
 MARGIN = "detections_margin"
 SPATIAL_TABLES = (*CATALOGUES, MARGIN)
+# What `nightlake build ARCHIVE lightcurves` makes of each pixel.
+LIGHTCURVE_TABLES = ("lightcurves", "lightcurve_index", "lightcurve_images", "objects")
+PIXEL_TABLES = (*SPATIAL_TABLES, "lightcurve_index", "lightcurve_images")
 INDEX = "detections_index"
 
 

@@ -2,7 +2,7 @@
 
 A group is what is published as one: a night (`nights/20240110`), the detections of nights that
 were compacted (`periods/20240110-20240209`), the references of a field (`references/000633`), the
-refusals (`refusals`).
+light curves of a part of the sky (`lightcurves/2-17`), the refusals (`refusals`).
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ from store.untrusted import check_manifest, parse_json, read_bytes
 
 REFUSALS = "refusals"
 REFERENCES = "references/"
+LIGHTCURVES = "lightcurves/"
+# Light curves are published by pixels of this order: 192 of them.
+LIGHTCURVE_GROUP_ORDER = 2
 
 
 def night_group(night: date) -> str:
@@ -31,6 +34,17 @@ def night_group(night: date) -> str:
 def references_group(field: int) -> str:
     """The group of a field's reference catalogues."""
     return f"{REFERENCES}{field:06d}"
+
+
+def lightcurve_part(pixel: HealpixPixel) -> str:
+    """Name of a pixel's files of light curves: the pixel of order 2 or less that it lies in."""
+    order = min(pixel.order, LIGHTCURVE_GROUP_ORDER)
+    return f"{order}-{pixel.npix >> (2 * (pixel.order - order))}"
+
+
+def lightcurves_group(pixel: HealpixPixel) -> str:
+    """The group of a pixel's light curves."""
+    return LIGHTCURVES + lightcurve_part(pixel)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from store import disk
-from store.layout import MAP_ORDER, HealpixPixel
+from store.layout import HEALPIX_ORDER, MAP_ORDER, HealpixPixel
 from store.manifest import FileEntry
 
 # One file under both its names: LSDB cuts searches by the first, hats draws the second.
@@ -32,17 +32,18 @@ def count_cells(index: NDArray[np.int64], pixel: HealpixPixel) -> Counts:
 
     Parameters
     ----------
-    index : int64 (n,), `_healpix_29` of the rows, ascending; all inside `pixel`.
+    index : int64 (n,), `_healpix_29` of the rows, in any order; those outside `pixel` are not counted.
 
     Returns
     -------
     int64 (4^(MAP_ORDER − pixel.order),), in NESTED order; one number for a pixel of `MAP_ORDER`
     or deeper. Zeros for no rows.
     """
-    low, past = pixel.index_range
+    low, _ = pixel.index_range
     cells: int = 4 ** max(0, MAP_ORDER - pixel.order)
-    bounds = low + (past - low) // cells * np.arange(cells + 1)
-    return np.diff(np.searchsorted(index, bounds))
+    shift = 2 * (HEALPIX_ORDER - max(pixel.order, MAP_ORDER))
+    cell = (index - low) >> shift
+    return np.bincount(cell[(cell >= 0) & (cell < cells)], minlength=cells)
 
 
 def sum_cells(entries: Iterable[FileEntry]) -> Counts:

@@ -30,12 +30,19 @@ from store.errors import (
     PartitionChangedError,
     UnsettledPublicationError,
 )
-from store.hats import write_catalogue_metadata
+from store.hats import write_catalogue_metadata, write_listing
 from store.id_index import with_index, with_indexes
-from store.layout import CATALOGUES, INDEX, SPATIAL_TABLES, Layout
+from store.layout import (
+    CATALOGUES,
+    INDEX,
+    LIGHTCURVE_TABLES,
+    PIXEL_TABLES,
+    SPATIAL_TABLES,
+    Layout,
+)
 from store.links import link_files, link_pixels
 from store.locks import locked
-from store.manifest import REFERENCES, FileEntry, Manifest, write_manifest
+from store.manifest import LIGHTCURVES, REFERENCES, FileEntry, Manifest, write_manifest
 from store.partition import Partition
 from store.point_map import Counts, read_point_map, sum_cells, write_point_map
 from store.settings import ArchiveSettings, create_folders, finish_creation, read_settings
@@ -130,8 +137,8 @@ def _refuse_uncut(
     split = partition.split - now.partition.split
     others = set(now.groups.items()) - set(seen.groups.items()) if split else set()
     for group, _ in sorted(others):
-        # Catalogues of references stay at the base order.
-        if group in groups or group.startswith(REFERENCES):
+        # Catalogues of references stay at the base order, light curves are built anew.
+        if group in groups or group.startswith((REFERENCES, LIGHTCURVES)):
             continue
         if any(entry.pixel in split for entry in now.manifest(group).files):
             raise ChangedMeanwhileError(now.layout.root, f"{group} came")
@@ -232,7 +239,10 @@ def _make_current(
     disk.rename(partial, target)
     disk.sync_folder(layout.publications)
     for table in CATALOGUES:
-        _show(layout, table, table)
+        if rows[table] or table not in LIGHTCURVE_TABLES:
+            _show(layout, table, table)
+        else:
+            _hide(layout, table)
     _show(layout, OWN_PROPERTIES, ARCHIVE_PROPERTIES)
     replace_link(layout.current, target)
     return Snapshot(layout, number)
@@ -253,6 +263,13 @@ def _show(layout: Layout, name: str, what: str) -> None:
     link = layout.root / name
     if not (link.is_symlink() and link.readlink() == Path(layout.current.name, what)):
         replace_link(link, layout.current / what)
+
+
+def _hide(layout: Layout, name: str) -> None:
+    """Remove what `_show` showed under a name, and nothing else."""
+    link = layout.root / name
+    if link.is_symlink() and link.readlink() == Path(layout.current.name, name):
+        disk.remove(link)
 
 
 def _sync_names(layout: Layout, change: _Change) -> None:
@@ -303,10 +320,15 @@ def _build_folder(
         if name == INDEX:
             link_index(layout, settings, target, parent, old, new, rows[name])
             continue
+        if name in LIGHTCURVE_TABLES and not rows[name]:
+            continue  # nobody has built them
         disk.make_folder(target)
-        if name in SPATIAL_TABLES:
+        if name in PIXEL_TABLES:
             pixels = link_pixels(layout, name, target, parent, old, new)
-            write_catalogue_metadata(target, table, settings, pixels, rows[name])
+            if name in SPATIAL_TABLES:
+                write_catalogue_metadata(target, table, settings, pixels, rows[name])
+            else:
+                write_listing(target, pixels)
         else:
             link_files(layout, target, parent, old, new)
         if name in CATALOGUES:
@@ -322,7 +344,7 @@ def _changed_counts(
 ) -> Counts:
     """The rows of a catalogue by cell of the sky, from those of the parent."""
     counts = sum_cells(new) - sum_cells(old)
-    if parent is None:
+    if parent is None or not parent.rows(table):
         return counts
     try:
         return counts + read_point_map(parent.catalogue(table))

@@ -15,7 +15,7 @@ from typing import Any
 
 from store.errors import DamagedArchiveError
 from store.hats import catalogue_pixels
-from store.layout import SPATIAL_TABLES, HealpixPixel, Layout
+from store.layout import PIXEL_TABLES, HealpixPixel, Layout
 from store.manifest import Manifest
 from store.partition import Partition
 from store.settings import read_settings
@@ -84,7 +84,9 @@ class Snapshot:
         return self.folder / table
 
     def pixels(self, table: str) -> list[HealpixPixel]:
-        """The pixels that hold rows of a spatial table."""
+        """The pixels that hold rows of a table that is cut by pixel; none if it is not there."""
+        if not self.rows(table):
+            return []
         try:
             return catalogue_pixels(self.catalogue(table))
         except (OSError, ValueError) as error:
@@ -95,11 +97,11 @@ class Snapshot:
             ) from error
 
     def files(self, table: str, pixels: Iterable[HealpixPixel] | None = None) -> list[Path]:
-        """The Parquet files of `table`, in a fixed order; of a spatial one, those of `pixels`.
+        """The Parquet files of `table`, in a fixed order; of one cut by pixel, those of `pixels`.
 
         Pixels that hold nothing are passed over.
         """
-        if table not in SPATIAL_TABLES:
+        if table not in PIXEL_TABLES:
             return sorted((self.folder / table).glob("*.parquet"))
         wanted = self.pixels(table) if pixels is None else pixels
         dataset = self.catalogue(table) / "dataset"

@@ -22,7 +22,10 @@ MAX_JSON_BYTES = 1 << 28
 MOST = 2**53
 BACKUP = "Restore the archive from a backup."
 
-_GROUP = re.compile(r"nights/(\d{8})|references/\d{6}|periods/(\d{8})-(\d{8})|refusals", re.ASCII)
+_GROUP = re.compile(
+    r"nights/\d{8}|references/\d{6}|periods/\d{8}-\d{8}|lightcurves/[0-2]-\d{1,3}|refusals",
+    re.ASCII,
+)
 _DIGEST = re.compile(r"[0-9a-f]{32}")
 _TABLE = re.compile(r"[a-z][a-z_]*")
 _PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")

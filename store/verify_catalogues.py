@@ -19,16 +19,15 @@ from store.collection import ARCHIVE_PROPERTIES, METADATA, OWN_PROPERTIES, colle
 from store.columns import Table
 from store.errors import DamagedArchiveError
 from store.findings import REPAIR, Finding
-from store.hats import COMMON_METADATA, PROPERTIES, read_properties
+from store.hats import COMMON_METADATA, LISTING, PROPERTIES, read_properties
 from store.id_index import index_rows
-from store.layout import CATALOGUES, INDEX, SPATIAL_TABLES
+from store.layout import CATALOGUES, INDEX, LIGHTCURVE_TABLES, PIXEL_TABLES, SPATIAL_TABLES
 from store.manifest import REFERENCES, FileEntry
 from store.point_map import POINT_MAP, SKY_MAP, read_point_map, sum_cells
 from store.settings import ArchiveSettings
 from store.snapshot import Snapshot
 
 _COMMON = f"dataset/{COMMON_METADATA}"
-_LISTING = "partition_info.csv"
 _PIXEL = "dataset/Norder=[^/]*/Dir=[^/]*/Npix=[^/]*"
 
 
@@ -49,9 +48,16 @@ def check_links(
         if name not in found or os.path.realpath(folder / name) != path:
             what = f"is in a manifest, but {table.name}/{name} does not lead to it"
             yield Finding("unlinked", path, what, REPAIR)
+    if _is_unbuilt(table, entries):
+        return
     if table.name in CATALOGUES and not _is_shown(snapshot, table.name, table.name):
         shown = snapshot.layout.root / table.name
         yield Finding("unlinked", str(shown), "does not lead to what is current", REPAIR)
+
+
+def _is_unbuilt(table: Table, entries: Sequence[FileEntry]) -> bool:
+    """Whether a table that somebody must build has no folder, and need not have one."""
+    return table.name in LIGHTCURVE_TABLES and not entries
 
 
 def _is_shown(snapshot: Snapshot, name: str, what: str) -> bool:
@@ -75,8 +81,10 @@ def _metadata_names(table: Table) -> set[str]:
     if table.name == INDEX:
         return {PROPERTIES, _COMMON, f"dataset/{METADATA}"}
     if table.name in CATALOGUES:
-        return {PROPERTIES, _COMMON, _LISTING, POINT_MAP, SKY_MAP}
-    return {PROPERTIES, _COMMON, _LISTING} if table.name in SPATIAL_TABLES else set()
+        return {PROPERTIES, _COMMON, LISTING, POINT_MAP, SKY_MAP}
+    if table.name in SPATIAL_TABLES:
+        return {PROPERTIES, _COMMON, LISTING}
+    return {LISTING} if table.name in PIXEL_TABLES else set()
 
 
 def _names_below(folder: Path, name: str = "") -> Iterator[str]:
@@ -106,14 +114,16 @@ def check_counts(
     if snapshot.rows(table.name) != rows:
         what = f"the publication says {snapshot.rows(table.name)} rows, its manifests {rows}"
         yield Finding("rows", str(folder), what, REPAIR)
-    if not _metadata_names(table):
+    if not _metadata_names(table) or _is_unbuilt(table, entries):
         return
     try:
+        if table.name in PIXEL_TABLES:
+            yield from _check_pixels(snapshot, table, entries)
+        if table.name in PIXEL_TABLES and table.name not in SPATIAL_TABLES:
+            return
         stated = read_properties(folder / PROPERTIES).get("hats_nrows")
         schema = pq.read_schema(folder / _COMMON)
-        if table.name in SPATIAL_TABLES:
-            yield from _check_pixels(snapshot, table, entries)
-        else:
+        if table.name == INDEX:
             yield from _check_footers(folder / "dataset" / METADATA, entries)
     except (OSError, ValueError, pa.ArrowException) as error:
         what = f"the catalogue's metadata cannot be read ({' '.join(str(error).split())})"
@@ -135,7 +145,7 @@ def _check_pixels(
     listed = snapshot.pixels(table.name)
     if listed != pixels:
         what = f"lists {len(listed)} pixels, the manifests have {len(pixels)}"
-        yield Finding("partition_info", str(folder / _LISTING), what, REPAIR)
+        yield Finding("partition_info", str(folder / LISTING), what, REPAIR)
     if table.name in CATALOGUES:
         counts = read_point_map(folder)
         if not np.array_equal(counts, sum_cells(entries)):

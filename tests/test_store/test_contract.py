@@ -58,7 +58,9 @@ def test_spatial_tables_begin_with_the_healpix_index():
         assert table.spatial == (name in SPATIAL_TABLES)
         if table.spatial:
             assert table.names[0] == "_healpix_29"
-            assert table.sort[0] == "_healpix_29"
+            assert table.sort[0] == (
+                "object_healpix_29" if name == "lightcurves" else "_healpix_29"
+            )
             assert {"ra", "dec"} <= set(table.names)
 
 
