@@ -20,6 +20,7 @@ from ingest.records import OF_IMAGE, ImageKey, day_number
 from ingest.reference_shelf import ReferenceShelf
 from ingest.report import Refusal
 from store.words import printable
+from transforms.chip import QUADRANT_CENTRE_PIX
 from transforms.hjd import QUADRANT_HALF_WIDTH_DEG, fit_light_travel_time, footprint_centre
 from transforms.identifiers import FILTERCODES
 from transforms.image import heliocentric_and_airmass, heliocentric_mjd
@@ -29,7 +30,7 @@ from transforms.photometry import (
     catflags,
     judge_image,
 )
-from transforms.tangent import QUADRANT_CENTRE_PIX, sky_position
+from transforms.tangent import sky_position
 
 Columns = dict[str, NDArray[Any]]
 

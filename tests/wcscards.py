@@ -26,6 +26,11 @@ def cards(kind: str, numbers: dict[str, float]) -> str:
     return header.tostring(endcard=False, padding=False)
 
 
+def lines_to_cards(text: str) -> str:
+    """Cards of a header that is kept line by line."""
+    return "".join(line[:80].ljust(80) for line in text.splitlines())
+
+
 def astropy_wcs(text: str) -> WCS:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of old dates, and of SIP without its suffix

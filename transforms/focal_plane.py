@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from transforms.chip import QUADRANT_CENTRE_PIX
 from transforms.errors import TransformError
 from transforms.pixel_scale import ARCSEC_PER_DEGREE, Grid
 from transforms.sphere import Floats
-from transforms.tangent import QUADRANT_CENTRE_PIX
 
 # Centres of the channels from the boresight, degrees, of the eight columns from east to west and
 # the eight rows from south to north: means over the survey's layout table

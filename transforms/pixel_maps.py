@@ -1,7 +1,6 @@
-"""How images map their pixels to the tangent plane: linear matrix and polynomial, as arrays.
+"""How images map their pixels to the sky: linear matrix, polynomial, tangent plane, as arrays.
 
-The place of the tangent point on the sky, and how the plane is turned there, are left out: they
-change neither the size nor the shape of a pixel.
+NumPy alone: whoever asks which images cover a place pays for no compiler.
 """
 
 from __future__ import annotations
@@ -11,8 +10,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from transforms.sphere import Floats
-from transforms.tangent import QUADRANT_CENTRE_PIX
+from transforms.chip import QUADRANT_CENTRE_PIX
+
+Floats = NDArray[np.float64]
 
 RADIAL_TERMS = 4  # r, r³, r⁵, r⁷
 
@@ -30,6 +30,9 @@ class PixelMaps:
     radial : float64 (n, 2, 4), TPV's coefficients of r, r³, r⁵, r⁷.
     in_pixels : bool (n,). False, as in TPV: x, y are degrees in the plane, and the polynomial comes
         after `cd`. True, as in SIP: x, y are pixels from `crpix`, and it comes before.
+    plane : float64 (n, 3), degrees: right ascension and declination of the tangent point, and
+        LONPOLE, which is 180 where north is up in the plane. They change neither the size nor the
+        shape of a pixel. NaN where the tangent plane is not known; the map may be known even so.
     problems : n texts, why a map is not known; empty where it is.
     """
 
@@ -38,6 +41,7 @@ class PixelMaps:
     polynomial: Floats
     radial: Floats
     in_pixels: NDArray[np.bool_]
+    plane: Floats
     problems: tuple[str, ...]
 
     def __len__(self) -> int:
@@ -48,7 +52,8 @@ class PixelMaps:
         chosen = np.asarray(rows, dtype=np.intp)
         return PixelMaps(
             self.crpix[chosen], self.cd[chosen], self.polynomial[chosen], self.radial[chosen],
-            self.in_pixels[chosen], tuple(self.problems[row] for row in chosen),
+            self.in_pixels[chosen], self.plane[chosen],
+            tuple(self.problems[row] for row in chosen),
         )  # fmt: skip
 
     def with_crpix(self, crpix: ArrayLike = QUADRANT_CENTRE_PIX) -> PixelMaps:

@@ -13,12 +13,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from transforms.chip import CHIP_PX
 from transforms.errors import TransformError
 from transforms.kernel import kernel
 from transforms.pixel_maps import PixelMaps
 from transforms.sphere import DEGREE, Floats
 
-CHIP_PX = (3072, 3080)  # NAXIS1, NAXIS2 of a quadrant of ZTF
 GRID_POINTS = (25, 23)  # as many as in the paper's grid
 
 ARCSEC_PER_DEGREE = 3600.0

@@ -9,9 +9,6 @@ import numpy as np
 
 from transforms.frame import axes
 
-# Centre of a ZTF quadrant of 3072 × 3080 pixels, FITS convention (the first pixel is 1).
-QUADRANT_CENTRE_PIX = (1536.5, 1540.5)
-
 
 def sky_position(
     pixel: tuple[float, float],

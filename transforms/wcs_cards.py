@@ -15,8 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from transforms.pixel_maps import RADIAL_TERMS, PixelMaps, linear_matrix
-from transforms.sphere import Floats
+from transforms.pixel_maps import RADIAL_TERMS, Floats, PixelMaps, linear_matrix
 
 # Characters of a card: FITS standard 4.0, section 4.1. A keyword without '= ' has no value.
 CARD, KEYWORD, VALUE_INDICATOR = 80, 8, "= "
@@ -30,7 +29,7 @@ TPV_RADIAL = {3: 0, 11: 1, 23: 2, 39: 3}  # PVi_m of r, r³, r⁵, r⁷
 FIRST_DISTORTING_PV = 5
 
 # Places in an image's row of numbers.
-CRPIX, CD, PC, CDELT, CROTA2, ORDER, RADIAL = 0, 2, 6, 10, 12, 13, 15
+CRPIX, CD, PC, CDELT, CROTA2, ORDER, PLANE, RADIAL = 0, 2, 6, 10, 12, 13, 15, 18
 HEAD = RADIAL + 2 * RADIAL_TERMS  # the polynomials' places begin here: TPV's, then SIP's
 SIP = HEAD + 2 * SQUARE
 
@@ -48,10 +47,10 @@ class Entries(NamedTuple):
 
 def _places() -> dict[str, int]:
     """Keyword → place of its number in an image's row."""
-    places = {"CROTA2": CROTA2}
+    places = {"CROTA2": CROTA2, "LONPOLE": PLANE + 2}
     for axis in (0, 1):
         n = axis + 1
-        places |= {f"CRPIX{n}": CRPIX + axis, f"CDELT{n}": CDELT + axis}
+        places |= {f"CRVAL{n}": PLANE + axis, f"CRPIX{n}": CRPIX + axis, f"CDELT{n}": CDELT + axis}
         places |= {f"CD{n}_{j + 1}": CD + 2 * axis + j for j in (0, 1)}
         places |= {f"PC{n}_{j + 1}": PC + 2 * axis + j for j in (0, 1)}
         places |= {f"PV{n}_{m}": RADIAL + RADIAL_TERMS * axis + k for m, k in TPV_RADIAL.items()}
@@ -153,7 +152,7 @@ def _assembled(entries: Entries, projection: NDArray[np.str_], problems: list[st
     of_head = place < HEAD
     head = np.full((len(problems), HEAD), np.nan)
     head[image[of_head], place[of_head]] = number[of_head]
-    crpix, order = head[:, CRPIX:CD], head[:, ORDER:RADIAL]
+    crpix, order = head[:, CRPIX:CD], head[:, ORDER:PLANE]
     cd = linear_matrix(head[:, CD:PC], head[:, PC:CDELT], head[:, CDELT:CROTA2], head[:, CROTA2])
 
     determinant = cd[:, 0, 0] * cd[:, 1, 1] - cd[:, 0, 1] * cd[:, 1, 0]
@@ -178,8 +177,25 @@ def _assembled(entries: Entries, projection: NDArray[np.str_], problems: list[st
     polynomial = _polynomials(entries, tpv, sip, np.nan_to_num(order))
     radial = np.where(tpv[:, None], np.nan_to_num(head[:, RADIAL:HEAD]), 0.0)
     return PixelMaps(
-        crpix, cd, polynomial, radial.reshape(-1, 2, RADIAL_TERMS), sip, tuple(problems)
-    )
+        crpix, cd, polynomial, radial.reshape(-1, 2, RADIAL_TERMS), sip,
+        _planes(entries, head, ~tpv), tuple(problems),
+    )  # fmt: skip
+
+
+def _planes(entries: Entries, head: Floats, tan: Bools) -> Floats:
+    """Tangent points and LONPOLE, by default 180, and 0 of a tangent point at the pole itself.
+
+    The low PVs of a TAN's first axis are no distortion: PV1_3 is LONPOLE, and an origin that PV1_1
+    or PV1_2 moves is not read.
+    """
+    plane = head[:, PLANE:RADIAL].copy()
+    usual = np.where(plane[:, 1] < 90.0, 180.0, 0.0)
+    plane[:, 2] = np.where(np.isnan(plane[:, 2]), usual, plane[:, 2])
+    again = tan & _has(entries, [PLACE["PV1_3"]], tan.size)
+    plane[again, 2] = head[again, RADIAL]
+    moved = tan & _has(entries, [PLACE["PV1_1"], PLACE["PV1_2"]], tan.size)
+    plane[moved | ~(np.abs(plane[:, 1]) <= 90.0)] = np.nan
+    return plane
 
 
 def _has(entries: Entries, places: ArrayLike, n: int) -> Bools:

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from realdata import REAL, needs_real
-from wcscards import LINEAR, astropy_scales, astropy_wcs, cards, paper_scales
+from wcscards import LINEAR, astropy_scales, astropy_wcs, cards, lines_to_cards, paper_scales
 
+from transforms.chip import CHIP_PX
 from transforms.errors import TransformError
 from transforms.focal_plane import channel_centres, ideal_scales
 from transforms.pixel_scale import (
-    CHIP_PX,
     Grid,
     chip_grid,
     paper_grid,
@@ -27,10 +27,6 @@ ROUNDING = 1e-8  # astropy's: a pixel's corners differ in the ninth digit of an 
 OWN = {"PV1_1": 1.0, "PV2_1": 1.0}
 DISTORTED = {**LINEAR, **OWN, "PV1_7": 5e-3, "PV2_4": 1e-3, "PV2_16": -4e-3}
 HEADERS = sorted((REAL / "headers").glob("*.hdr")) if REAL.is_dir() else []
-
-
-def lines_to_cards(text):
-    return "".join(line[:80].ljust(80) for line in text.splitlines())
 
 
 @pytest.fixture(scope="module")

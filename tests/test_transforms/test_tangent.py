@@ -9,7 +9,8 @@ from astropy.io import fits
 from astropy.wcs import WCS
 from realdata import REAL, needs_real
 
-from transforms.tangent import QUADRANT_CENTRE_PIX, sky_position
+from transforms.chip import QUADRANT_CENTRE_PIX
+from transforms.tangent import sky_position
 
 HEADERS = sorted((REAL / "headers").glob("*.hdr")) if REAL.is_dir() else []
 
