@@ -68,7 +68,7 @@ class Table:
     """One table of the archive: its columns, its order on disk, and whether it is a HATS catalogue.
 
     `sort` names the columns its files are sorted by; `spatial` tables are HATS catalogues, cut
-    into one folder a HEALPix pixel.
+    into one folder a HEALPix pixel by `position`.
     """
 
     name: str
@@ -76,6 +76,7 @@ class Table:
     columns: tuple[Column, ...]
     sort: tuple[str, ...]
     spatial: bool = False
+    position: tuple[str, str] = ("ra", "dec")
 
     def __getitem__(self, name: str) -> Column:
         """The column of that name."""

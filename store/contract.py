@@ -427,11 +427,92 @@ OBJECTS = Table(
     spatial=True,
 )
 
+# --- imports: what people have already ----------------------------------------------------------
+COLLECTION = C("collection", "string", "", "meta.id;meta.main",
+               "Name that was given to what was imported together: its ids are not the archive's",
+               encoding="dictionary")
+_NOT_GIVEN = "the input gives none: files of a data release do not"
+IMPORTED_OID = replace(
+    OID, encoding="delta",
+    description="Object id as the input has it; it means something within its collection alone",
+)
+
+IMPORTED_LIGHTCURVES = Table(
+    "imported_lightcurves",
+    "One row per epoch of the light curves that were imported",
+    (
+        replace(HEALPIX_29, description="HEALPix index of objra, objdec at order 29, NESTED: "
+                "epochs of a curve stand together; files are sorted by it"),
+        COLLECTION, IMPORTED_OID,
+        C("epoch", "int32", "", "meta.number", "Number of the epoch in its curve, from 0, in the "
+          "order of the input", encoding="delta"),
+        C("objra", "float64", "deg", "pos.eq.ra", "Right ascension of the object, ICRS: as "
+          "the input gives it, else the middle of its epochs", precision="float64, that of the "
+          "input", encoding="dictionary"),
+        C("objdec", "float64", "deg", "pos.eq.dec", "Declination of the object, ICRS; the same",
+          precision="float64, that of the input", encoding="dictionary"),
+        FID,
+        replace(FIELD, encoding="dictionary"), RCID,
+        replace(DETECTIONS["hmjd"], null="never null", description="Heliocentric modified Julian "
+                "date (UTC) as the input gives it; of the light-curve API mid-exposure, "
+                "hjd − 2400000.5"),
+        replace(MAG, null="never null", precision="float32 as in the input",
+                description="Calibrated magnitude as the input gives it"),
+        replace(MAGERR, null="never null", precision="float32 as in the input"),
+        replace(CLRCOEFF, null="the input gives none", encoding="split",
+                precision="float32 of the input, exactly"),
+        replace(CATFLAGS, null="never null", description="Mask bits as the input gives them: 65535 "
+                "= on or near the edge; 32768 = image judged bad"),
+        replace(RA, description="Right ascension of the measurement, ICRS; of the object where "
+                "the input gives no other"),
+        replace(DEC, description="Declination of the measurement, ICRS; the same"),
+        replace(EXPID, null=_NOT_GIVEN, encoding="delta"),
+        replace(OBSMJD, null=_NOT_GIVEN),
+        replace(CHI, null=_NOT_GIVEN), replace(SHARP, null=_NOT_GIVEN),
+        C("filefracday", "int64", "", "meta.id", "yyyymmdd and fraction of the day of the image's "
+          "name", null=_NOT_GIVEN, encoding="delta"),
+        *(
+            replace(IMAGES[name], null=_NOT_GIVEN, encoding=kept, precision="float32 of the input, "
+                    "exactly")
+            for name, kept in (("limitmag", "split"), ("magzp", "split"), ("magzprms", "split"),
+                               ("clrcounc", "split"), ("exptime", "dictionary"),
+                               ("airmass", "split"))
+        ),
+        replace(PROGRAMID, null=_NOT_GIVEN, encoding="dictionary"),
+        replace(INPUT_FILE, encoding="dictionary"), replace(INPUT_CHECKSUM, encoding="dictionary"),
+    ),
+    sort=("_healpix_29", "oid", "epoch"),
+    spatial=True,
+    position=("objra", "objdec"),
+)
+
+IMPORTS = Table(
+    "imports",
+    "One row per file that was imported",
+    (
+        C("kind", "string", "", "meta.code", "What it holds: lightcurves"),
+        COLLECTION,
+        replace(INPUT_FILE, description="Name of the input file, without its folder; of a HATS "
+                "catalogue with those that say which pixel it is"),
+        INPUT_CHECKSUM,
+        C("form", "string", "", "meta.note", "The form that it was read as"),
+        C("n_curves", "int64", "", "meta.number", "Light curves"),
+        C("n_epochs", "int64", "", "meta.number", "Rows in imported_lightcurves"),
+        C("first_oid", "int64", "", "meta.id;stat.min", "The least of its object ids"),
+        C("last_oid", "int64", "", "meta.id;stat.max", "The greatest of its object ids"),
+        C("first_hmjd", "float64", "d", "time.start", "hmjd of its first epoch"),
+        C("last_hmjd", "float64", "d", "time.end", "hmjd of its last epoch"),
+        C("recipe", "string", "", "meta.checksum",
+          "Checksum of all its rows were made from: input, collection, partition, code"),
+    ),
+    sort=("collection", "input_file"),
+)
+
 TABLES: dict[str, Table] = {
     table.name: table
     for table in (
         DETECTIONS, REFERENCE_SOURCES, IMAGES, EXPOSURES, NIGHTS, REFERENCE_IMAGES, REFUSALS,
-        LIGHTCURVES, OBJECTS,
+        LIGHTCURVES, OBJECTS, IMPORTED_LIGHTCURVES, IMPORTS,
     )
 }
 

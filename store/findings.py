@@ -10,6 +10,7 @@ from store.words import printable
 
 REPAIR = "Make the links anew with: nightlake repair ARCHIVE."
 AGAIN = "Give its whole night again: nightlake ingest ARCHIVE PATH --rebuild."
+IMPORT = "Give its file again: nightlake import ARCHIVE lightcurves FILE."
 BACKUP = "Restore the file from a backup."
 
 
@@ -17,6 +18,8 @@ def remedy_of(table: str, part: str) -> str:
     """What to do about a damaged file."""
     if table.startswith("reference"):
         return BACKUP
+    if table.startswith("import"):
+        return IMPORT
     return AGAIN if Period.named(part) is None else GIVE_PERIOD_AGAIN
 
 

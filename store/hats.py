@@ -21,6 +21,7 @@ PRODUCT_TYPES = {
     "reference_sources": "object",
     "lightcurves": "source",
     "objects": "object",
+    "imported_lightcurves": "source",
     MARGIN: "margin",
 }
 
@@ -42,8 +43,8 @@ def write_catalogue_metadata(
         "obs_collection": f"{settings.name}_{table.name}",
         "dataproduct_type": PRODUCT_TYPES[table.name],
         "hats_nrows": n_rows,
-        "hats_col_ra": "ra",
-        "hats_col_dec": "dec",
+        "hats_col_ra": table.position[0],
+        "hats_col_dec": table.position[1],
         "hats_col_healpix": "_healpix_29",
         "hats_col_healpix_order": HEALPIX_ORDER,
         "hats_npix_suffix": "/",

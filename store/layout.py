@@ -15,10 +15,12 @@
     │   ├── detections_index/           pixels of each id: dataset -> a folder of links
     │   ├── reference_sources/
     │   ├── lightcurves/  objects/      HATS catalogues, once they are built
+    │   ├── imported_lightcurves/       what people had already
     │   ├── lightcurve_index/  lightcurve_images/   what leads to their rows, by the same pixels
     │   └── images/20240110.parquet -> a data file  (exposures, nights, … likewise)
     ├── manifests/nights/20240110-<checksum>.json       the files of one group
     ├── manifests/periods/20240110-20240209-<checksum>.json     nights that were compacted
+    ├── manifests/imports/dr19-<file>-<checksum>.json   one file of light curves
     ├── manifests/lightcurves/2-17-<checksum>.json      what was built of a part of the sky
     ├── pixels/detections/5/123-<checksum>/20240110.parquet -> a data file
     ├── data/detections/20240110/5-123-<checksum>.parquet
@@ -41,7 +43,11 @@ DEFAULT_PARTITION_ORDER = 5
 # Of point maps: 0.23 degrees. HATS cuts a search by them; finer ones find no pixel less to open.
 MAP_ORDER = 8
 # HATS catalogues by name; with their margin; and all tables that are cut by pixel.
-CATALOGUES = ("detections", "reference_sources", "lightcurves", "objects")
+CATALOGUES = (
+    "detections", "reference_sources", "lightcurves", "objects", "imported_lightcurves"
+)  # fmt: skip
+# Those that stay at the base order, however deep the pixels of detections are split.
+UNSPLIT = ("reference_sources", "imported_lightcurves")
 MARGIN = "detections_margin"
 SPATIAL_TABLES = (*CATALOGUES, MARGIN)
 # What `nightlake build ARCHIVE lightcurves` makes of each pixel.

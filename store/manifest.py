@@ -2,7 +2,8 @@
 
 A group is what is published as one: a night (`nights/20240110`), the detections of nights that
 were compacted (`periods/20240110-20240209`), the references of a field (`references/000633`), the
-light curves of a part of the sky (`lightcurves/2-17`), the refusals (`refusals`).
+light curves of a part of the sky (`lightcurves/2-17`), a file of light curves that was imported
+(`imports/dr19-0123456789abcdef`), the refusals (`refusals`).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from store.untrusted import check_manifest, parse_json, read_bytes
 REFUSALS = "refusals"
 REFERENCES = "references/"
 LIGHTCURVES = "lightcurves/"
+IMPORTS = "imports/"
 # Light curves are published by pixels of this order: 192 of them.
 LIGHTCURVE_GROUP_ORDER = 2
 
@@ -34,6 +36,16 @@ def night_group(night: date) -> str:
 def references_group(field: int) -> str:
     """The group of a field's reference catalogues."""
     return f"{REFERENCES}{field:06d}"
+
+
+def import_part(collection: str, name: str) -> str:
+    """Name of the files of what was imported as `name` into a collection."""
+    return f"{collection}-{checksum(name.encode())[:16]}"
+
+
+def import_group(collection: str, name: str) -> str:
+    """The group of what was imported as `name` into a collection."""
+    return IMPORTS + import_part(collection, name)
 
 
 def lightcurve_part(pixel: HealpixPixel) -> str:

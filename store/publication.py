@@ -42,7 +42,7 @@ from store.layout import (
 )
 from store.links import link_files, link_pixels
 from store.locks import locked
-from store.manifest import LIGHTCURVES, REFERENCES, FileEntry, Manifest, write_manifest
+from store.manifest import IMPORTS, LIGHTCURVES, REFERENCES, FileEntry, Manifest, write_manifest
 from store.partition import Partition
 from store.point_map import Counts, read_point_map, sum_cells, write_point_map
 from store.settings import ArchiveSettings, create_folders, finish_creation, read_settings
@@ -137,8 +137,8 @@ def _refuse_uncut(
     split = partition.split - now.partition.split
     others = set(now.groups.items()) - set(seen.groups.items()) if split else set()
     for group, _ in sorted(others):
-        # Catalogues of references stay at the base order, light curves are built anew.
-        if group in groups or group.startswith((REFERENCES, LIGHTCURVES)):
+        # References and imports stay at the base order, light curves are built anew.
+        if group in groups or group.startswith((REFERENCES, LIGHTCURVES, IMPORTS)):
             continue
         if any(entry.pixel in split for entry in now.manifest(group).files):
             raise ChangedMeanwhileError(now.layout.root, f"{group} came")

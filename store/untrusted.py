@@ -23,7 +23,8 @@ MOST = 2**53
 BACKUP = "Restore the archive from a backup."
 
 _GROUP = re.compile(
-    r"nights/\d{8}|references/\d{6}|periods/\d{8}-\d{8}|lightcurves/[0-2]-\d{1,3}|refusals",
+    r"nights/(\d{8})|references/\d{6}|periods/(\d{8})-(\d{8})|lightcurves/[0-2]-\d{1,3}|refusals"
+    r"|imports/[a-z][a-z0-9_]{0,63}-[0-9a-f]{16}",
     re.ASCII,
 )
 _DIGEST = re.compile(r"[0-9a-f]{32}")
@@ -168,4 +169,5 @@ def _is_night(text: object) -> bool:
 def _is_group(name: object) -> bool:
     if not _is_text(name, _GROUP):
         return False
-    return all(_is_night(night) for night in re.findall(r"\d{8}", str(name)))
+    match = _GROUP.fullmatch(str(name))
+    return match is not None and all(_is_night(night) for night in match.groups() if night)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from store.borders import Nearby, border_rows, nearby
 from store.findings import Finding, remedy_of
-from store.layout import MARGIN, HealpixPixel
+from store.layout import MARGIN, UNSPLIT, HealpixPixel
 from store.manifest import FileEntry
 from store.partition import Partition
 from store.point_map import count_cells
@@ -42,8 +42,8 @@ class SkyCheck:
         if (index[1:] < index[:-1]).any():
             yield Finding("order", entry.path, "is not sorted by _healpix_29", remedy)
             return
-        plain = Partition(self._partition.order)  # references are never cut deeper
-        partition = plain if entry.table == "reference_sources" else self._partition
+        plain = Partition(self._partition.order)
+        partition = plain if entry.table in UNSPLIT else self._partition
         if not partition.is_leaf(pixel):
             what = f"{pixel.order}/{pixel.npix} is no pixel of the partition"
             yield Finding("partition", entry.path, what, remedy)
