@@ -19,7 +19,7 @@ from pathlib import Path
 from benchmarks.harness import Ratio, Result, options, tell
 from benchmarks.ingest_peers import TunedWrite, hats_import_seconds, paper_seconds
 from benchmarks.night import Night, Run, ingest_night, published_files, simulate_night
-from ingest.executor import available_cores
+from store.executor import available_cores
 
 ROWS_AN_IMAGE = 20_000
 # Small and dense catalogues: rows an image, goal in million rows/s, their part of the rows.

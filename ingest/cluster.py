@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from ingest.errors import ClusterError, WorkerDiedError
+from ingest.errors import ClusterError
+from store.errors import WorkerDiedError
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")

@@ -21,12 +21,12 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from ingest.compile import prepare_worker
-from ingest.executor import Executor, Tasks
 from ingest.margins import MarginRule
 from ingest.repack import RepackTask, run_repacks
 from ingest.report import Progress
 from store import disk
 from store.errors import ChangedMeanwhileError, NothingToCompactError
+from store.executor import Executor, Tasks
 from store.layout import HEALPIX_ORDER, MAP_ORDER, HealpixPixel, Layout
 from store.locks import PERIODS, staged
 from store.manifest import FileEntry, Manifest, night_group

@@ -4,7 +4,6 @@ store.errors.NightlakeError
 └── IngestError                   base; `code` is what `refusals.code` shows
     ├── NothingToIngestError      no catalogue where one was looked for
     ├── ClusterError              a Dask cluster cannot be used
-    ├── WorkerDiedError           a worker process was killed
     ├── MetadataTableError        the metadata table that was given cannot be used
     └── RefusedInput              one file (or some of its rows) is refused, the rest goes on
         ├── TruncatedFile         fewer bytes than its header promises, or no FITS at all
@@ -64,18 +63,6 @@ class MetadataTableError(IngestError, ValueError):
             where=path,
             hint="Give the archive's metadata of science images as CSV or Parquet, with columns "
             "expid or filefracday, and rcid or ccdid and qid.",
-        )
-
-
-class WorkerDiedError(IngestError, ChildProcessError):
-    """A worker process ended without an answer."""
-
-    code = "worker_died"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "a worker process was killed (out of memory?); nothing of this night was published",
-            hint="Run the command again; --workers 1 needs less memory.",
         )
 
 

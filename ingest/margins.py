@@ -21,11 +21,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from ingest.executor import Tasks
 from store import disk
 from store.borders import border_rows, nearby
 from store.columns import ROW_GROUP_ROWS
 from store.contract import DETECTIONS_MARGIN
+from store.executor import Tasks
 from store.files import TableWriter, check_intact
 from store.layout import HEALPIX_ORDER, HealpixPixel, Layout
 from store.manifest import FileEntry

@@ -24,7 +24,6 @@ import polars as pl
 from ingest.batch import BatchResult, BatchTask, Recipes, run_batch
 from ingest.compile import prepare_worker
 from ingest.errors import InOtherNight
-from ingest.executor import Executor, Tasks
 from ingest.margins import MarginRule, margin_files
 from ingest.merge import MergeTask, PixelTask, merge_pixels
 from ingest.metadata_table import MetadataTable
@@ -50,6 +49,7 @@ from store.errors import (
     DamagedArchiveError,
     StoreError,
 )
+from store.executor import Executor, Tasks
 from store.files import check_intact, sweep_unfinished, write_table
 from store.layout import MARGIN, HealpixPixel, Layout
 from store.locks import staged

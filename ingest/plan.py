@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from ingest.duplicates import one_of
 from ingest.errors import RefusedInput, refusing
-from ingest.executor import Executor, Tasks
 from ingest.facts import ImageFacts
 from ingest.filenames import find_catalogues
 from ingest.metadata import gather_image_facts
 from ingest.psfcat import read_header
 from ingest.report import Progress, Refusal
 from ingest.work import run_in_order
+from store.executor import Executor, Tasks
 from store.settings import ArchiveSettings
 from store.words import printable
 from transforms.identifiers import night as night_of

@@ -14,7 +14,6 @@ import pyarrow as pa
 
 from ingest.duplicates import one_of
 from ingest.errors import BadSourceIds, RefusedInput, refusing
-from ingest.executor import Executor
 from ingest.facts import ReferenceFacts
 from ingest.filenames import find_catalogues
 from ingest.healpix import healpix_29
@@ -28,6 +27,7 @@ from ingest.version import code_version, recipe
 from store import disk
 from store.channel import channel_part
 from store.contract import REFERENCE_IMAGES, REFERENCE_SOURCES
+from store.executor import Executor
 from store.files import sweep_unfinished, write_table
 from store.layout import HEALPIX_ORDER, HealpixPixel, Layout
 from store.locks import staged

@@ -23,7 +23,6 @@ import polars as pl
 
 from ingest.batch import BatchResult, read_marker, shelf_of, write_marker
 from ingest.compile import prepare_worker
-from ingest.executor import Executor, Tasks
 from ingest.gather import GatherTask, gather_rows
 from ingest.matching import Matchable, match_recipe, match_rows
 from ingest.pipeline import Night, publish_night
@@ -43,6 +42,7 @@ from store.errors import (
     StoreError,
     UnknownNightError,
 )
+from store.executor import Executor, Tasks
 from store.files import GIVE_AGAIN, sweep_unfinished
 from store.layout import Layout
 from store.locks import staged

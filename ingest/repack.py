@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from ingest.executor import Tasks
 from ingest.margins import MarginRule, NearRows
 from ingest.merger import merger
 from ingest.report import Progress
@@ -25,6 +24,7 @@ from ingest.standing import NOTHING, Gone, standing_run
 from store.columns import ROW_GROUP_ROWS
 from store.contract import DETECTIONS, DETECTIONS_MARGIN
 from store.errors import ChangedMeanwhileError
+from store.executor import Tasks
 from store.files import TableWriter, check_intact
 from store.layout import HEALPIX_ORDER, MARGIN, HealpixPixel, Layout
 from store.manifest import FileEntry, Manifest

@@ -11,12 +11,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ingest.executor import Executor
 from ingest.repack import publish_with_periods, without_rows
 from ingest.standing import Gone
 from store import disk
 from store.contract import REFUSALS
 from store.errors import UnknownNightError
+from store.executor import Executor
 from store.files import check_intact, write_table
 from store.layout import Layout
 from store.locks import staged

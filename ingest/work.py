@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from ingest.executor import Tasks
 from ingest.report import Progress
+from store.executor import Tasks
 
 Item = TypeVar("Item")
 Task = TypeVar("Task")

@@ -10,6 +10,7 @@ NightlakeError                      base of every error a user may see
 │   ├── ArchiveBusyError            another process ingests the same night
 │   ├── ChangedMeanwhileError       another process published what this one started from
 │   │   └── PartitionChangedError   … and cut the sky in other pixels
+│   ├── WorkerDiedError             a worker process was killed
 │   ├── UnknownNightError           nights that are not in the archive
 │   ├── NothingToCompactError       no night in a period that is to be compacted
 │   ├── UnknownPublicationError     a publication that is not there, or no longer
@@ -170,6 +171,18 @@ class PartitionChangedError(ChangedMeanwhileError):
     """Another process has cut the sky in other pixels: these files would lie in none."""
 
     code = "partition_changed"
+
+
+class WorkerDiedError(StoreError, ChildProcessError):
+    """A worker process ended without an answer."""
+
+    code = "worker_died"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "a worker process was killed (out of memory?); nothing of this was published",
+            hint="Run the command again; --workers 1 needs less memory.",
+        )
 
 
 class UnknownNightError(StoreError, LookupError):

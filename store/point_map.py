@@ -32,7 +32,8 @@ def count_cells(index: NDArray[np.int64], pixel: HealpixPixel) -> Counts:
 
     Parameters
     ----------
-    index : int64 (n,), `_healpix_29` of the rows, in any order; those outside `pixel` are not counted.
+    index : int64 (n,), `_healpix_29` of the rows, in any order; those outside of
+        `pixel` are not counted.
 
     Returns
     -------

@@ -6,7 +6,7 @@ HATS' own validation reads neither counts nor order; this does.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,6 +16,7 @@ from store.atomic import checksum_of
 from store.bounds import check_bounds
 from store.contract import STORED_TABLES
 from store.errors import DamagedArchiveError
+from store.executor import Progress
 from store.findings import AGAIN, BACKUP, Finding, remedy_of
 from store.hold import hold_current
 from store.manifest import FileEntry
@@ -24,8 +25,6 @@ from store.snapshot import Snapshot
 from store.verify_catalogues import check_collection, check_counts, check_links
 from store.verify_rows import check_rows
 from store.verify_sky import SkyCheck
-
-Progress = Callable[[int, int, str], None]
 
 
 def verify(root: Path, progress: Progress | None = None, *, deep: bool = False) -> list[Finding]:

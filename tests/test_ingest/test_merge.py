@@ -11,12 +11,12 @@ from catalogues import scatter, write_psfcat
 
 import ingest.plan as plan
 import ingest.runs as runs
-from ingest.executor import Executor
 from ingest.pipeline import ingest
 from ingest.plan import make_plan
 from ingest.records import RECORD, ImageKey
 from ingest.runs import Run, RunReader, parts
 from ingest.shards import write_records
+from store.executor import Executor
 from store.publication import create_archive
 from store.settings import ArchiveSettings
 from store.snapshot import open_snapshot

@@ -13,11 +13,14 @@ from concurrent.futures.process import BrokenProcessPool
 from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
-from ingest.errors import WorkerDiedError
+from store.errors import WorkerDiedError
 from store.processes import CleanPool
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+
+# Called with (done, total, what): what is being done, for example "2024-01-10 images".
+Progress = Callable[[int, int, str], None]
 
 
 def available_cores() -> int:
