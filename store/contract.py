@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from store.columns import Column, Table
+from store.columns import NEVER, Column, Table
+from store.statistics_columns import STATISTICS
 
 C = Column
 FLOAT32 = "float32 as in the input, infinities too"
@@ -416,12 +417,16 @@ OBJECTS = Table(
     "One row per reference source, with the statistics of its light curve as of the last build",
     (
         HEALPIX_29, replace(OID, encoding="delta"), RFID, FIELD, FID, CCDID, QID, RCID,
+        C("group_id", "int64", "", "meta.id.assoc",
+          "Objects of one place, of whatever fields and filters: all within the match radius of "
+          "each other, none two of one field, filter, CCD and quadrant. Kept by later builds; "
+          "_healpix_29 of the source that founded the group, or the next one that is free",
+          encoding="delta"),
         replace(RA, description="Right ascension of the reference source, ICRS"),
         replace(DEC, description="Declination of the reference source, ICRS"),
         replace(MAG, description="Magnitude of the reference source, as in `reference_sources`"),
         replace(MAGERR, description="One-sigma uncertainty of mag"),
-        C("n_detections", "int32", "", "meta.number", "Detections that carry the id, of bad "
-          "images and flagged ones too"),
+        *STATISTICS,
     ),
     sort=("_healpix_29", "rfid", "oid"),
     spatial=True,
@@ -453,15 +458,15 @@ IMPORTED_LIGHTCURVES = Table(
           precision="float64, that of the input", encoding="dictionary"),
         FID,
         replace(FIELD, encoding="dictionary"), RCID,
-        replace(DETECTIONS["hmjd"], null="never null", description="Heliocentric modified Julian "
+        replace(DETECTIONS["hmjd"], null=NEVER, description="Heliocentric modified Julian "
                 "date (UTC) as the input gives it; of the light-curve API mid-exposure, "
                 "hjd − 2400000.5"),
-        replace(MAG, null="never null", precision="float32 as in the input",
+        replace(MAG, null=NEVER, precision="float32 as in the input",
                 description="Calibrated magnitude as the input gives it"),
-        replace(MAGERR, null="never null", precision="float32 as in the input"),
+        replace(MAGERR, null=NEVER, precision="float32 as in the input"),
         replace(CLRCOEFF, null="the input gives none", encoding="split",
                 precision="float32 of the input, exactly"),
-        replace(CATFLAGS, null="never null", description="Mask bits as the input gives them: 65535 "
+        replace(CATFLAGS, null=NEVER, description="Mask bits as the input gives them: 65535 "
                 "= on or near the edge; 32768 = image judged bad"),
         replace(RA, description="Right ascension of the measurement, ICRS; of the object where "
                 "the input gives no other"),
