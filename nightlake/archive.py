@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from ingest.compact import CompactReport
+    from ingest.imports.job import ImportReport, Removal
     from ingest.report import IngestEstimate, IngestReport, Progress
     from store.findings import Finding
     from store.vacuum import VacuumReport
@@ -313,6 +314,39 @@ class Archive:
         report = add_references(self.root, _paths(paths), workers=workers, progress=progress)
         self.refresh()
         return report
+
+    def import_lightcurves(
+        self,
+        paths: PathLike | Sequence[PathLike],
+        *,
+        collection: str = "imported",
+        workers: int | None = None,
+        progress: Progress | None = None,
+    ) -> ImportReport:
+        """Import light curves of a public data release (Parquet) or of the light-curve API (CSV).
+
+        See `ingest.imports.job.import_lightcurves`.
+        """
+        from ingest.imports.job import import_lightcurves
+
+        report = import_lightcurves(
+            self.root, _paths(paths), collection=collection, workers=workers, progress=progress
+        )
+        self.refresh()
+        return report
+
+    def remove_lightcurves(self, *names: str, collection: str = "imported") -> Removal:
+        """Publish the archive without some imported files, or without a whole collection.
+
+        Raises
+        ------
+        ingest.imports.errors.UnknownImportError : one is not there; nothing is removed.
+        """
+        from ingest.imports.job import remove_imports
+
+        removal = remove_imports(self.root, collection, names)
+        self.refresh()
+        return removal
 
     def rematch(
         self, *nights: date, workers: int | None = None, progress: Progress | None = None

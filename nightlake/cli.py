@@ -7,6 +7,7 @@ import of click and nothing else.
 from __future__ import annotations
 
 import importlib
+import keyword
 import os
 import sys
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ VERBS = {
     "init": "Create an archive.",
     "add-references": "Add reference catalogues: what detections are matched to.",
     "ingest": "Ingest nights of PSF catalogues.",
+    "import": "Import what there is already, as light curves.",
     "rematch": "Match what is published to references that came later.",
     "nights": "List the nights; draw the map of one.",
     "lightcurve": "Light curve of an object, or of all in a cone.",
@@ -58,7 +60,8 @@ class LazyGroup(click.Group):
         """The verb's command, from its module."""
         if cmd_name not in VERBS:
             return None
-        module = importlib.import_module(f"nightlake.commands.{cmd_name.replace('-', '_')}")
+        name = cmd_name.replace("-", "_") + "_" * keyword.iskeyword(cmd_name)
+        module = importlib.import_module(f"nightlake.commands.{name}")
         command: click.Command = module.command
         return command
 

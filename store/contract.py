@@ -452,10 +452,10 @@ IMPORTED_LIGHTCURVES = Table(
         C("epoch", "int32", "", "meta.number", "Number of the epoch in its curve, from 0, in the "
           "order of the input", encoding="delta"),
         C("objra", "float64", "deg", "pos.eq.ra", "Right ascension of the object, ICRS: as "
-          "the input gives it, else the middle of its epochs", precision="float64, that of the "
-          "input", encoding="dictionary"),
+          "the input gives it, else the middle of its epochs", precision="float32 or float64, "
+          "as in the input", encoding="split"),
         C("objdec", "float64", "deg", "pos.eq.dec", "Declination of the object, ICRS; the same",
-          precision="float64, that of the input", encoding="dictionary"),
+          precision="float32 or float64, as in the input", encoding="split"),
         FID,
         replace(FIELD, encoding="dictionary"), RCID,
         replace(DETECTIONS["hmjd"], null=NEVER, description="Heliocentric modified Julian "
@@ -477,11 +477,9 @@ IMPORTED_LIGHTCURVES = Table(
         C("filefracday", "int64", "", "meta.id", "yyyymmdd and fraction of the day of the image's "
           "name", null=_NOT_GIVEN, encoding="delta"),
         *(
-            replace(IMAGES[name], null=_NOT_GIVEN, encoding=kept, precision="float32 of the input, "
-                    "exactly")
-            for name, kept in (("limitmag", "split"), ("magzp", "split"), ("magzprms", "split"),
-                               ("clrcounc", "split"), ("exptime", "dictionary"),
-                               ("airmass", "split"))
+            replace(IMAGES[name], null=_NOT_GIVEN, encoding="split",
+                    precision="float32 of the input, exactly")
+            for name in ("limitmag", "magzp", "magzprms", "clrcounc", "exptime", "airmass")
         ),
         replace(PROGRAMID, null=_NOT_GIVEN, encoding="dictionary"),
         replace(INPUT_FILE, encoding="dictionary"), replace(INPUT_CHECKSUM, encoding="dictionary"),
