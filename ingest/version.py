@@ -24,7 +24,7 @@ def code_version() -> str:
         spec = find_spec(package)
         if spec is None or spec.origin is None:  # pragma: no cover - we are running from it
             continue
-        sources += sorted(Path(spec.origin).parent.glob("*.py"))
+        sources += sorted(Path(spec.origin).parent.rglob("*.py"))
     content = b"\0".join(path.name.encode() + b"\0" + path.read_bytes() for path in sources)
     return f"{version('nightlake')}+{checksum(content)[:8]}"
 
