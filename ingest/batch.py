@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import date
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,6 +24,8 @@ from ingest.psfcat import PsfCatalogue, read_psfcat
 from ingest.records import RECORD, ImageKey, ImageSorter
 from ingest.reference_shelf import ReferenceShelf
 from ingest.report import Refusal
+from ingest.scale import Verdict, judge_images, recipe_of
+from ingest.scale_priors import Channel, Prior, still_holds
 from ingest.shards import Piece, ShardWriter, new_shard
 from ingest.version import code_version, plain, recipe
 from store.atomic import write_whole
@@ -34,16 +36,32 @@ from transforms.earth_orientation import earth_orientation_version
 from transforms.ephemeris import observer_contexts
 from transforms.site import Site
 
-# What an image was made from, and what its ids: `images.recipe` and `images.match_recipe`.
-Recipes = tuple[str, str | None]
+
+class Known(NamedTuple):
+    """A published image: what it was made from, what its ids, and how it was judged.
+
+    `scale` are the columns of `images` that `ingest.scale.COLUMNS` names.
+    """
+
+    recipe: str
+    match_recipe: str | None
+    is_bad: bool
+    bad_reason: str | None
+    scale: Mapping[str, Any]
+
+    @property
+    def verdict(self) -> Verdict:
+        """Its judgement, as it was published."""
+        return Verdict(self.is_bad, self.bad_reason, self.scale)
 
 
 @dataclass(frozen=True, slots=True)
 class BatchTask:
     """Some images of one night.
 
-    `snapshot` is the publication whose references are matched to; `known` gives, by pid, the
-    recipes of images that are published: those that would come out the same are left alone.
+    `snapshot` is the publication whose references are matched to; `priors` are those of the images'
+    channels; `known` gives, by pid, images that are published: those that would come out the same
+    are left alone.
     """
 
     root: Path
@@ -53,7 +71,8 @@ class BatchTask:
     settings: ArchiveSettings
     hjd_method: str
     staging: Path
-    known: Mapping[int, Recipes] = field(default_factory=dict)
+    priors: Mapping[Channel, Prior]
+    known: Mapping[int, Known] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
@@ -64,6 +83,7 @@ class BatchTask:
             settings=asdict(self.settings),
             hjd_method=self.hjd_method,
             images=[(str(i.path), i.stamp, plain(i.facts)) for i in self.images],
+            priors=sorted((*key, p.source, p.checksum) for key, p in self.priors.items()),
             known=sorted(self.known.items()),
         )[:16]
 
@@ -98,15 +118,21 @@ def _add_images(task: BatchTask, result: BatchResult, shard: ShardWriter) -> Non
     """Read, transform and write one image after the other; only one is in memory."""
     shelf = shelf_of(task.root, task.snapshot, task.settings.match_radius_arcsec)
     observers = _observers(task, result)
+    limit = task.settings.scale_limit_percent
+    verdicts: dict[int, Verdict] = {}
     for planned in task.images:
         try:
             with refusing(planned.path):
                 catalogue = read_psfcat(planned.path)
                 made_from = _recipe(task, planned, catalogue)
                 matched_to = _match_recipe(task, planned, shelf)
-                if task.known.get(planned.pid) == (made_from, matched_to):
+                judged_by = recipe_of(planned, task.priors, limit)
+                known = _same(task.known.get(planned.pid), made_from, judged_by)
+                if known is not None and known.match_recipe == matched_to:
                     result.unchanged.append(planned.pid)
                     continue
+                if not verdicts and known is None:
+                    verdicts = judge_images(task.images, task.priors, limit)
                 rows, refusal = image_rows(
                     catalogue,
                     planned,
@@ -115,6 +141,7 @@ def _add_images(task: BatchTask, result: BatchResult, shard: ShardWriter) -> Non
                     radius_arcsec=task.settings.match_radius_arcsec,
                     hjd_method=task.hjd_method,
                     recipe=made_from,
+                    verdict=verdicts[planned.pid] if known is None else known.verdict,
                 )
         except RefusedInput as error:
             refusal = refusal_of(error, planned.path, night=task.night, pid=planned.pid)
@@ -124,6 +151,13 @@ def _add_images(task: BatchTask, result: BatchResult, shard: ShardWriter) -> Non
         result.records.append(rows.record)
         if refusal is not None:
             result.refusals.append(refusal)
+
+
+def _same(known: Known | None, made_from: str, judged_by: str | None) -> Known | None:
+    """A published image that would be made of the same, and whose judgement may stay; or None."""
+    if known is None or known.recipe != made_from:
+        return None
+    return known if still_holds(known.scale["scale_recipe"], judged_by) else None
 
 
 def _observers(task: BatchTask, result: BatchResult) -> dict[float, Observer]:

@@ -5,6 +5,7 @@ store.errors.NightlakeError
     ├── NothingToIngestError      no catalogue where one was looked for
     ├── ClusterError              a Dask cluster cannot be used
     ├── MetadataTableError        the metadata table that was given cannot be used
+    ├── PriorError                the priors that were given cannot be used
     └── RefusedInput              one file (or some of its rows) is refused, the rest goes on
         ├── TruncatedFile         fewer bytes than its header promises, or no FITS at all
         ├── WrongColumns          not a PSF catalogue: columns missing or of the wrong kind
@@ -63,6 +64,20 @@ class MetadataTableError(IngestError, ValueError):
             where=path,
             hint="Give the archive's metadata of science images as CSV or Parquet, with columns "
             "expid or filefracday, and rcid or ccdid and qid.",
+        )
+
+
+class PriorError(IngestError, ValueError):
+    """Priors of the scale check that were given cannot be used."""
+
+    code = "prior"
+
+    def __init__(self, path: Path, what: str) -> None:
+        super().__init__(
+            what,
+            where=path,
+            hint="Give a folder of headers (.hdr, .head, .fits) of good solutions, each of a "
+            "whole quadrant that its keywords or its name tell, as zr_c07_q4.head.",
         )
 
 

@@ -19,17 +19,14 @@ from ingest.psfcat import PsfCatalogue, coordinate_fault
 from ingest.records import OF_IMAGE, ImageKey, day_number
 from ingest.reference_shelf import ReferenceShelf
 from ingest.report import Refusal
+from ingest.scale import Verdict
 from store.words import printable
 from transforms.chip import QUADRANT_CENTRE_PIX
 from transforms.hjd import QUADRANT_HALF_WIDTH_DEG, fit_light_travel_time, footprint_centre
 from transforms.identifiers import FILTERCODES
 from transforms.image import heliocentric_and_airmass, heliocentric_mjd
 from transforms.image import secz as secz_at
-from transforms.photometry import (
-    calibrated_magnitude,
-    catflags,
-    judge_image,
-)
+from transforms.photometry import calibrated_magnitude, catflags
 from transforms.tangent import sky_position
 
 Columns = dict[str, NDArray[Any]]
@@ -76,6 +73,7 @@ def image_rows(
     radius_arcsec: float,
     hjd_method: str,
     recipe: str,
+    verdict: Verdict,
 ) -> tuple[ImageRows, Refusal | None]:
     """Transform one image; rows without a place on the sky are refused, the rest goes on.
 
@@ -98,7 +96,6 @@ def image_rows(
 
     wanted = Matchable(*(getattr(facts, name) for name in Matchable._fields))
     matched = match_rows(ra, dec, wanted, shelf, radius_arcsec)
-    is_bad, bad_reason = judge_image(facts.infobits)
     flags = cat.get("flags")
     missing = np.full(n, np.nan, dtype=np.float32)
     columns: Columns = {
@@ -116,7 +113,7 @@ def image_rows(
         "magerr": cat["sigmag"],
         "chi": cat.get("chi", missing),
         "sharp": cat.get("sharp", missing),
-        "catflags": catflags(flags, n, is_bad=is_bad),
+        "catflags": catflags(flags, n, is_bad=verdict.is_bad),
         **matched.columns,
     }
     record = {name: getattr(facts, name) for name in _FROM_FACTS}
@@ -129,8 +126,8 @@ def image_rows(
         "secz": None
         if ra_centre is None or dec_centre is None
         else _secz(ra_centre, dec_centre, observer),
-        "is_bad": is_bad,
-        "bad_reason": bad_reason,
+        "is_bad": verdict.is_bad,
+        "bad_reason": verdict.bad_reason,
         "hjd_method": hjd_method,
         "hjd_frame_ra": None if fit is None else fit.frame_ra_deg,
         "hjd_frame_dec": None if fit is None else fit.frame_dec_deg,
@@ -143,10 +140,11 @@ def image_rows(
         "input_checksum": catalogue.checksum,
         "recipe": recipe,
         **{f"hjd_c{i}": None if fit is None else float(fit.coefficients[i]) for i in range(6)},
+        **verdict.scale,
         **matched.record,
     }
     of_image = {name: getattr(facts, name) for name in OF_IMAGE if name != "night"}
-    has_flags = flags is not None or is_bad
+    has_flags = flags is not None or verdict.is_bad
     key = ImageKey(day_number(planned.night), **of_image, has_flags=has_flags)
     return ImageRows(columns, key, record), refusal
 

@@ -3,7 +3,7 @@
     python -m ingest.inputs ARCHIVE PATH… [--night 2024-01-10] [--metadata FILE]
 
 writes `ARCHIVE/make/20240110.inputs` for each night below the paths: its files, one a line, and
-in comments what a rebuild depends on: names, sizes and times of the files and of the science
+in comments what a rebuild depends on: names, sizes and times of the files and of the
 headers beside them, the metadata table, the references of the night's fields, the code. A file
 that would say the same is left untouched.
 Files whose night cannot be known go to `unknown.inputs`, so that their refusal is recorded.
@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
-from ingest.metadata import sidecar_of
+from ingest.metadata import sidecars_of
 from ingest.metadata_table import MetadataTable
 from ingest.plan import Plan, make_plan
 from ingest.version import code_version
@@ -72,8 +72,8 @@ def list_inputs(
     content = {}
     for name, some in sorted(files.items()):
         absolute = sorted(path.absolute() for path in some)
-        beside = (sidecar_of(path) for path in absolute)
-        stamps = [_stamp(path) for path in (*absolute, *filter(None, beside))]
+        beside = [file for path in absolute for file in sidecars_of(path)]
+        stamps = [_stamp(path) for path in (*absolute, *beside)]
         text = [
             *known_by,
             *lines.get(name, ()),

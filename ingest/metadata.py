@@ -1,14 +1,15 @@
 """What is known of an image, each value from the first that has it.
 
-The order is: the catalogue's own header, the science image's header beside it, the archive's
-metadata table, the file's name. What nobody knows is None, never guessed; what says which image
-it is must be known, and no source may contradict another.
+The order is: the catalogue's own header, for the world coordinates a SCAMP header beside it, the
+science image's header beside it, the archive's metadata table, the file's name. What nobody knows
+is None, never guessed; what says which image it is must be known, and no source may contradict
+another.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from ingest.metadata_table import MetadataTable  # its polars is no work of a worker
 
 SIDECARS = ("_sciimg.hdr", "_sciimg.fits", "_sciimg.fits.fz")
+HEADS = ("_psfcat.head", "_sciimg.head")  # as SCAMP writes them
 IDENTITY = ("field", "fid", "ccdid", "qid", "rcid", "expid")
 LIMITS = {"field": (0, 32_767), "ccdid": (1, 16), "qid": (1, 4), "rcid": (0, 63)}
 SAME_START_DAYS = 1 / 86_400  # sources that round OBSMJD still agree to a second
@@ -52,6 +54,7 @@ SAME_EXPID = 2
 # Source as `metadata_from` names it: as a message does.
 SOURCES = {
     "header": "header",
+    "head": "SCAMP header",
     "sciimg": "science header",
     "table": "metadata table",
     "filename": "name",
@@ -76,6 +79,8 @@ def gather_image_facts(
     path = Path(path)
     name = _of_name(path)
     sources: Sources = {"header": facts_of_header(_undamaged(path, header))}
+    if "crval1" not in sources["header"]:
+        sources["head"] = _of_head(path)
     if _lacking(sources):
         sources["sciimg"] = _of_sidecar(path)
     if table is not None and _lacking(sources):
@@ -127,16 +132,34 @@ def _of_name(path: Path) -> Facts:
     return {key: value for key, value in facts.items() if value is not None}
 
 
-def sidecar_of(path: Path) -> Path | None:
-    """The science image's header beside a psfcat; None if there is none."""
+def sidecars_of(path: Path) -> list[Path]:
+    """What stands beside a psfcat and tells of it: a SCAMP header, a science image's header."""
+    return [file for file in (_beside(path, HEADS), _beside(path, SIDECARS)) if file is not None]
+
+
+def _beside(path: Path, suffixes: Iterable[str]) -> Path | None:
     stem = path.name.removesuffix("_psfcat.fits")
-    beside = (path.with_name(stem + suffix) for suffix in SIDECARS)
+    beside = (path.with_name(stem + suffix) for suffix in suffixes)
     # Not `Path.is_file`: it raises where the longer name is too long to be one.
     return next((file for file in beside if os.path.isfile(file)), None)  # noqa: PTH113
 
 
+def _of_head(path: Path) -> Facts:
+    """The world coordinates of a SCAMP header; its photometry is none of the image's."""
+    beside = _beside(path, HEADS)
+    if beside is None:
+        return {}
+    try:
+        facts = facts_of_header(_undamaged(beside, parse_card_lines(read_text(beside))))
+    except RefusedInput as error:
+        raise TruncatedFile(path, f"its SCAMP header {beside.name} {error.what}") from error
+    if "crval1" not in facts:
+        raise TruncatedFile(path, f"its SCAMP header {beside.name} has no world coordinates")
+    return {name: facts[name] for name in (*WCS_NUMBERS, "wcs_cards")}
+
+
 def _of_sidecar(path: Path) -> Facts:
-    beside = sidecar_of(path)
+    beside = _beside(path, SIDECARS)
     if beside is None:
         return {}
     try:

@@ -21,9 +21,10 @@ from typing import Any, Literal
 
 import polars as pl
 
-from ingest.batch import BatchResult, BatchTask, Recipes, run_batch
+from ingest.batch import BatchResult, BatchTask, Known, run_batch
 from ingest.compile import prepare_worker
 from ingest.errors import InOtherNight
+from ingest.given_priors import OfChannel, read_priors
 from ingest.margins import MarginRule, margin_files
 from ingest.merge import MergeTask, PixelTask, merge_pixels
 from ingest.metadata_table import MetadataTable
@@ -32,6 +33,8 @@ from ingest.records import RECORD
 from ingest.refusals import LookedAt, publish_refusals, refused_rows
 from ingest.repack import publish_with_periods, without_rows
 from ingest.report import GroupReport, IngestEstimate, IngestReport, Outcome, Progress, Refusal
+from ingest.scale import COLUMNS as OF_SCALE
+from ingest.scale_priors import Channel, Prior, find_priors
 from ingest.shards import Piece
 from ingest.standing import Gone
 from ingest.tables import (
@@ -57,6 +60,7 @@ from store.manifest import FileEntry, Manifest, night_group
 from store.settings import ArchiveSettings, read_settings
 from store.snapshot import Snapshot, open_snapshot
 from store.words import printable
+from transforms.sphere import Floats
 
 HjdMethod = Literal["fit", "exact"]
 
@@ -100,6 +104,7 @@ def ingest(
     *,
     night: date | None = None,
     metadata: Path | None = None,
+    prior: Path | None = None,
     hjd_method: HjdMethod = "fit",
     workers: int | None = None,
     rebuild: bool = False,
@@ -115,6 +120,8 @@ def ingest(
     paths : folders and files.
     night : take only this night's images.
     metadata : table of what headers lack, CSV or Parquet, in the form of ZTF's own.
+    prior : folder of headers that pixel scales are held against (`ingest.given_priors`); images of
+        a channel that has none there are held against the archive's own, or the ideal camera's.
     hjd_method : `fit`, the offset-frame fit, or `exact`, row by row.
     workers : processes; None for one a core. The result does not depend on it.
     rebuild : make every image anew, also those that are published and have not changed.
@@ -126,6 +133,7 @@ def ingest(
     Raises
     ------
     NothingToIngestError : there is no catalogue at all.
+    PriorError : the folder of priors holds no header, or one that cannot serve.
     ArchiveBusyError : another process is ingesting one of the nights; the others are done.
     DamagedArchiveError : what is published of a night is needed and damaged; the others are done.
     UnwritableArchiveError : the archive cannot be written; what is published stays as it was.
@@ -133,6 +141,7 @@ def ingest(
     started = time.monotonic()
     settings = read_settings(root)
     table = MetadataTable.read(metadata) if metadata else None
+    priors = read_priors(prior) if prior else {}
     with Executor(workers, prepare_worker) as pool:
         tasks = executor or pool
         plan = make_plan(
@@ -149,7 +158,7 @@ def ingest(
             try:
                 given = plan.refusals if exact else None
                 report, new, seen = _ingest_night(
-                    root, settings, one, images, hjd_method, rebuild, given, tasks, progress
+                    root, settings, one, images, priors, hjd_method, rebuild, given, tasks, progress
                 )
             except (ArchiveBusyError, DamagedArchiveError) as error:
                 failed.append(error)  # the other nights go on
@@ -201,6 +210,7 @@ def _ingest_night(
     settings: ArchiveSettings,
     night: date,
     images: list[PlannedImage],
+    given_priors: Mapping[OfChannel, Floats],
     hjd_method: HjdMethod,
     rebuild: bool,
     refused: Sequence[Refusal] | None,
@@ -224,18 +234,27 @@ def _ingest_night(
             disk.make_folder(one.staging)
             sweep_unfinished(layout, one.part)
             published = read_small_table(layout, standing, IMAGES)
-            recipes = published.select("recipe", "match_recipe").rows()
-            known = dict(zip(published["pid"], recipes, strict=True))
+            known = {} if rebuild else _known(published)
             images = _without_neighbours(one, images)
-            _stage(one, images, {} if rebuild else known, hjd_method, executor, progress)
+            channels = {(image.facts.rcid, image.facts.fid) for image in images}
+            priors = find_priors(snapshot, night, channels, given_priors)
+            _stage(one, images, known, priors, hjd_method, executor, progress)
             if refused is not None:
                 _remove_others(one, published, images, refused)
             publish_night(one, f"ingest of {night}", executor, progress)
-    new = {record["pid"] for record in one.result.records}
-    seen = [
-        LookedAt(printable(i.path.name), i.pid, i.pid in new and i.pid not in known) for i in images
-    ]
+    new = {record["pid"] for record in one.result.records} - set(published["pid"])
+    seen = [LookedAt(printable(i.path.name), i.pid, i.pid in new) for i in images]
     return _report(one), one.result.refusals, seen
+
+
+def _known(published: pl.DataFrame) -> dict[int, Known]:
+    """What is published of a night, by pid."""
+    of_scale = published.select(OF_SCALE).rows(named=True)
+    others = published.select("recipe", "match_recipe", "is_bad", "bad_reason").rows()
+    return {
+        pid: Known(*other, scale)
+        for pid, other, scale in zip(published["pid"], others, of_scale, strict=True)
+    }
 
 
 def _without_neighbours(one: Night, images: list[PlannedImage]) -> list[PlannedImage]:
@@ -330,7 +349,8 @@ def _tables_intact(layout: Layout, standing: Manifest) -> bool:
 def _stage(
     one: Night,
     images: list[PlannedImage],
-    known: Mapping[int, Recipes],
+    known: Mapping[int, Known],
+    priors: Mapping[Channel, Prior],
     hjd_method: HjdMethod,
     executor: Tasks,
     progress: Progress | None,
@@ -346,6 +366,7 @@ def _stage(
             one.settings,
             hjd_method,
             one.staging,
+            {c: priors[c] for c in {(image.facts.rcid, image.facts.fid) for image in batch}},
             {image.pid: known[image.pid] for image in batch if image.pid in known},
         )
         for batch in batches

@@ -243,7 +243,7 @@ class RematchTask:
             code=code_version(),
             snapshot=self.snapshot,
             settings=asdict(self.settings),
-            images=[(image["pid"], image["recipe"]) for image in self.images],
+            images=[(i["pid"], i["recipe"], i["scale_recipe"]) for i in self.images],
             pieces=self.pieces,
         )[:16]
 

@@ -49,7 +49,8 @@ class ArchiveSettings:
     added to obsmjd before its UTC date is taken as the night (0 at Palomar, whose nights lie
     within one UTC date); `match_radius_arcsec` is the largest separation of a detection from
     its reference source; rows within `margin_arcsec` of another pixel are kept beside that pixel
-    too (0: none are), for crossmatches in LSDB of that radius or less.
+    too (0: none are), for crossmatches in LSDB of that radius or less; an image whose pixel scale
+    is more than `scale_limit_percent` off its prior's somewhere is judged bad.
     """
 
     name: str = "nightlake"
@@ -57,6 +58,7 @@ class ArchiveSettings:
     match_radius_arcsec: float = 1.5
     night_offset_hours: float = 0.0
     margin_arcsec: float = 5.0
+    scale_limit_percent: float = 1.0
     site: SiteSettings = field(default_factory=SiteSettings)
     format: int = FORMAT_VERSION
 
@@ -70,6 +72,8 @@ class ArchiveSettings:
             raise ValueError("match radius must be above 0 and at most 60 arcsec")
         if not 0 <= self.margin_arcsec <= 60:
             raise ValueError("margin must be at least 0 and at most 60 arcsec")
+        if not 0 < self.scale_limit_percent <= 100:
+            raise ValueError("scale limit must be above 0 and at most 100 percent")
         if not -24 < self.night_offset_hours < 24:
             raise ValueError("night offset must be between -24 and 24 hours")
 

@@ -20,8 +20,8 @@ GIVEN, ARCHIVE, IDEAL = "given", "archive", "ideal"
 # The paper's are of high elevations: there refraction changes the scale by less than 0.014 %.
 LARGEST_AIRMASS = 1.5
 FEWEST_IMAGES = 10
-# More bring nothing: the scatter is in the third digit of a percent.
-MOST_IMAGES = 100
+# More bring nothing: one image scatters in the third digit of a percent.
+MOST_IMAGES = 30
 
 Bools = NDArray[np.bool_]
 Integers = NDArray[np.int64]
