@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from store.columns import Column
+from store.contract import PERCENT
 
 C = Column
 NO_IMAGE = "no image has one"
@@ -80,6 +81,27 @@ DERIVED: dict[str, Column] = {
           "hjd_residual_us, median of the images", null="no fit was made"),
         C("max_residual_us", "float64", "us", "stat.fit.residual;stat.max",
           "hjd_residual_us of the worst image", null="no fit was made"),
+        C("n_checked", "int64", "", "meta.number", "Images whose pixel scale has been checked"),
+        C("n_given", "int64", "", "meta.number", "Images checked against a prior that was given"),
+        C("n_archive", "int64", "", "meta.number",
+          "Images checked against the archive's own images"),
+        C("n_ideal", "int64", "", "meta.number", "Images checked against the ideal camera"),
+        C("n_scale_bad", "int64", "", "meta.number", "Images that the scale check judged bad"),
+        C("n_infobit16", "int64", "", "meta.number",
+          "Images whose pixel scale breaks the rule of INFOBITS bit 16"),
+        C("median_pixel_scale", "float64", "arcsec/pix", "instr.scale;stat.median",
+          "Mean pixel scale, median of the images", null=NO_IMAGE),
+        C("median_scale_rms", "float64", PERCENT, "instr.scale;arith.diff;stat.median",
+          "pct_scale_diff_rms, median of the images", null=NO_IMAGE),
+        C("max_scale_diff", "float64", PERCENT, "instr.scale;arith.diff;stat.max",
+          "pct_scale_diff_worst of the worst image, its size", null=NO_IMAGE),
+        C("secz_less_airmass", "float64", "", "obs.airmass;arith.diff",
+          "Recomputed airmass of the image's centre, less that of the header",
+          null="one of the two is"),
+        C("exposure_min_secz", "float64", "", "obs.airmass;stat.min",
+          "Least secz of the exposure's images", null=NO_IMAGE),
+        C("exposure_max_secz", "float64", "", "obs.airmass;stat.max",
+          "Greatest secz of the exposure's images", null=NO_IMAGE),
         C("n_iers_extrapolated", "int64", "", "meta.number",
           "Images outside the installed earth-orientation table"),
         C("table_name", "string", "", "meta.id", "Name of the table"),

@@ -75,7 +75,9 @@ def test_types_are_the_same_with_and_without_rows(small: Snapshot, empty: Snapsh
 
 
 def test_unknown_query_is_told_with_those_there_are() -> None:
-    with pytest.raises(UnknownQueryError, match=r"no query is named nope\. There are: counts, "):
+    with pytest.raises(
+        UnknownQueryError, match=r"no query is named nope\. There are: airmass_across_focal_plane, "
+    ):
         query("nope")
     with pytest.raises(UnknownQueryError):
         query("../errors")
