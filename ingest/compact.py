@@ -20,7 +20,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from ingest.compile import prepare_worker
 from ingest.margins import MarginRule
 from ingest.repack import RepackTask, run_repacks
 from ingest.report import Progress
@@ -101,7 +100,7 @@ def compact(
     with (
         staged(layout, PERIODS, wait=False),
         disk.writing(root),
-        Executor(workers, prepare_worker) as pool,
+        Executor(workers, ready="ingest.ready") as pool,
     ):
         disk.remove_tree(staging)  # of a compaction that was killed
         disk.make_folder(staging)

@@ -10,21 +10,13 @@ import numpy as np
 
 from ingest.records import OF_ROW, ImageKey, ImageSorter, numpy_type
 from ingest.row_groups import RowGroups
-from transforms.compile import compile_all
+from transforms.compile import compile_all, compile_for_images
 from transforms.sorting import RadixSorter
 
 
-def prepare_worker() -> None:
-    """Pay for imports and compiled kernels, before there is a task."""
-    import ingest.batch
-    import ingest.merge  # noqa: F401
-
-    compile_ingest()
-
-
 def compile_ingest() -> None:
-    """Take two rows through every kernel."""
-    compile_all()
+    """Take two rows through every kernel of an ingest."""
+    compile_for_images()
     columns = {column.name: np.zeros(2, numpy_type(column)) for column in OF_ROW}
     records = ImageSorter().sort(columns)
     order, _ = RadixSorter().sort(records["_healpix_29"])
@@ -34,4 +26,5 @@ def compile_ingest() -> None:
 
 
 if __name__ == "__main__":
+    compile_all()
     compile_ingest()

@@ -22,7 +22,6 @@ from typing import Any, Literal
 import polars as pl
 
 from ingest.batch import BatchResult, BatchTask, Known, run_batch
-from ingest.compile import prepare_worker
 from ingest.errors import InOtherNight
 from ingest.given_priors import OfChannel, read_priors
 from ingest.margins import MarginRule, margin_files
@@ -142,7 +141,7 @@ def ingest(
     settings = read_settings(root)
     table = MetadataTable.read(metadata) if metadata else None
     priors = read_priors(prior) if prior else {}
-    with Executor(workers, prepare_worker) as pool:
+    with Executor(workers, ready="ingest.ready") as pool:
         tasks = executor or pool
         plan = make_plan(
             paths, settings, table=table, night=night, progress=progress, executor=tasks

@@ -22,7 +22,6 @@ import numpy as np
 import polars as pl
 
 from ingest.batch import BatchResult, read_marker, shelf_of, write_marker
-from ingest.compile import prepare_worker
 from ingest.gather import GatherTask, gather_rows
 from ingest.matching import Matchable, match_recipe, match_rows
 from ingest.pipeline import Night, publish_night
@@ -81,7 +80,7 @@ def rematch(
     snapshot = open_snapshot(root)
     reports = []
     failed: list[StoreError] = []
-    with Executor(workers, prepare_worker) as executor:
+    with Executor(workers, ready="ingest.ready") as executor:
         for night in _chosen(root, snapshot, nights):
             try:
                 images, stale = _standing(snapshot, night, settings)

@@ -49,14 +49,12 @@ class Executor:
 
     Parameters
     ----------
-    prepare : what a process calls once, before its first task: imports, compiled kernels.
+    ready : the module that a process imports before its first task, for all that it loads.
     """
 
-    def __init__(
-        self, workers: int | None = None, prepare: Callable[[], None] | None = None
-    ) -> None:
+    def __init__(self, workers: int | None = None, ready: str | None = None) -> None:
         self.workers = workers or available_cores()
-        self._prepare = prepare
+        self._ready = ready
         self._pool: CleanPool | None = None
 
     def __enter__(self) -> Self:
@@ -74,11 +72,11 @@ class Executor:
     def start(self) -> None:
         """Start the processes: they prepare themselves while other things are done here."""
         if self.workers > 1:
-            self._processes().submit(_nothing)
+            self._processes().start()
 
     def _processes(self) -> CleanPool:
         if self._pool is None:
-            self._pool = CleanPool(self.workers, self._prepare)
+            self._pool = CleanPool(self.workers, self._ready)
         return self._pool
 
     def run(
@@ -99,7 +97,3 @@ class Executor:
         finally:
             for future in futures:
                 future.cancel()
-
-
-def _nothing() -> None:
-    """A first task: the pool starts its processes with it."""

@@ -19,6 +19,15 @@ from transforms.wcs_cards import read_cards
 
 def compile_all() -> None:
     """Compile (or load) every kernel for the array types that the public functions pass."""
+    compile_for_images()
+    ra, dec = np.array([10.0, 10.1]), np.array([20.0, 20.1])
+    SkyGrid(ra, dec).within(ra, dec, 1.5)
+    object_statistics([0, 2], ra, dec, dec)
+    astrometric_rms([0, 2], ra, dec, ra[:1], dec[:1])
+
+
+def compile_for_images() -> None:
+    """Those kernels that every image of a night goes through."""
     ra, dec = np.array([10.0, 10.1]), np.array([20.0, 20.1])
     earth, apparent = np.array([400.0, 200.0, 100.0]), np.ones(APPARENT_SIZE)
     fit = fit_light_travel_time(10.0, 20.0, 0.5, earth)
@@ -29,11 +38,8 @@ def compile_all() -> None:
     heliocentric_and_airmass(ra, dec, earth, apparent, fit=fit)
     index, separation = SkyGrid(ra, dec).nearest(ra, dec, 1.5)
     match_rank(index, separation)
-    SkyGrid(ra, dec).within(ra, dec, 1.5)
     maps = read_cards([None])
     scale_differences(maps, chip_grid(), pixel_scales(maps, chip_grid()), [0])
-    object_statistics([0, 2], ra, dec, dec)
-    astrometric_rms([0, 2], ra, dec, ra[:1], dec[:1])
 
 
 if __name__ == "__main__":
