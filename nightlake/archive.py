@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from ingest.compact import CompactReport
     from ingest.imports.job import ImportReport, Removal
+    from products.hats_export.job import ExportReport
     from ingest.report import IngestEstimate, IngestReport, Progress
     from store.findings import Finding
     from store.vacuum import VacuumReport
@@ -287,6 +288,41 @@ class Archive:
     def estimate(
         self,
         paths: PathLike | Sequence[PathLike],
+    # --- copies for others --------------------------------------------------------------
+
+    def export(
+        self,
+        form: Literal["nested", "catalogues"],
+        out: PathLike,
+        *,
+        collection: str | None = None,
+        all_images: bool = False,
+        overwrite: bool = False,
+        workers: int | None = None,
+        progress: Progress | None = None,
+    ) -> ExportReport:
+        """Write what is shown as a HATS catalogue of one file a pixel, into the new folder `out`.
+
+        `nested` are light curves of one row each, as the public data releases have them, of the
+        archive or of an imported `collection`; `catalogues` are copies without links, to be served
+        over plain HTTP. See `products.hats_export.job`.
+        """
+        from products.hats_export.job import export_catalogues, export_nested
+
+        if form == "catalogues":
+            return export_catalogues(
+                self.snapshot, Path(out), overwrite=overwrite, workers=workers, progress=progress
+            )
+        return export_nested(
+            self.snapshot,
+            Path(out),
+            collection=collection,
+            all_images=all_images,
+            overwrite=overwrite,
+            workers=workers,
+            progress=progress,
+        )
+
         *,
         night: date | None = None,
         metadata: PathLike | None = None,

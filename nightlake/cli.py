@@ -30,6 +30,7 @@ VERBS = {
     "query": "Answer a query of the library, by its name.",
     "sql": "Answer one SQL question.",
     "crossmatch": "Match two catalogues by position.",
+    "export": "Copy light curves or catalogues for others.",
     "refusals": "List the inputs that were refused, and why.",
     "withdraw": "Publish the archive without some nights.",
     "compact": "Make one file a pixel of many nights.",

@@ -48,6 +48,8 @@ _EXIT_OF_CODE = {
     "unknown_import": Exit.NOTHING,
     "unknown_object": Exit.NOTHING,
     "unknown_publication": Exit.NOTHING,
+    "unknown_collection": Exit.NOTHING,
+    "nothing_to_export": Exit.NOTHING,
     "nothing_to_draw": Exit.NOTHING,
 }
 

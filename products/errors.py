@@ -5,6 +5,8 @@ store.errors.NightlakeError
     ├── UnwritableOutputError     the output file cannot be written
     ├── UnknownFormatError        no such format, or none that the file's name tells
     ├── NothingToDrawError        no point has both coordinates
+    ├── UnknownCollectionError    nothing was imported by that name
+    ├── NothingToExportError      there is no row
     └── CatalogueError            a catalogue to be matched
         ├── UnknownCatalogueError     no such file, or no format that is known
         ├── UnreadableCatalogueError  it cannot be read
@@ -33,10 +35,10 @@ class UnwritableOutputError(ProductError, PermissionError):
 
     code = "unwritable_output"
 
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(
-            f"cannot write ({reason})", where=path, hint="Choose a file in a folder of your own."
-        )
+    def __init__(
+        self, path: Path, reason: str, hint: str = "Choose a file in a folder of your own."
+    ) -> None:
+        super().__init__(f"cannot write ({reason})", where=path, hint=hint)
 
 
 class UnknownFormatError(ProductError, ValueError):
@@ -55,6 +57,26 @@ class NothingToDrawError(ProductError, ValueError):
 
     def __init__(self, what: str) -> None:
         super().__init__(f"no picture is drawn: {what}", hint="Ask for another place or night.")
+
+
+class UnknownCollectionError(ProductError, LookupError):
+    """Nothing was imported by that name."""
+
+    code = "unknown_collection"
+
+    def __init__(self, name: str, root: Path, known: Iterable[str]) -> None:
+        there = ", ".join(known)
+        hint = f"There are: {there}." if there else "Nothing was imported."
+        super().__init__(f"no collection {name!r} was imported", where=root, hint=hint)
+
+
+class NothingToExportError(ProductError, LookupError):
+    """There is no row that would be exported."""
+
+    code = "nothing_to_export"
+
+    def __init__(self, root: Path, what: str, hint: str) -> None:
+        super().__init__(f"nothing is exported: {what}", where=root, hint=hint)
 
 
 class CatalogueError(ProductError):

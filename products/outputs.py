@@ -1,12 +1,16 @@
-"""Where an answer goes: a file that appears whole, or standard output."""
+"""Where an answer goes: a file or a folder that appears whole, or standard output."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from products.errors import UnwritableOutputError
+from store.errors import NightlakeError
 
 _PIECE_BYTES = 65_536
 
@@ -38,3 +42,25 @@ def write_output(data: bytes, out: Path | None) -> None:
             raise
     except OSError as error:
         raise UnwritableOutputError(out, error.strerror or str(error)) from error
+
+
+@contextmanager
+def beside(target: Path, kind: str) -> Iterator[Path]:
+    """A hidden name beside `target`, for work in progress; gone afterwards if not renamed.
+
+    Raises
+    ------
+    UnwritableOutputError : the folder of `target` cannot be written.
+    """
+    path = target.with_name(f".{target.name}.{os.getpid()}.{kind}")
+    try:
+        yield path
+    except NightlakeError:
+        raise
+    except OSError as error:  # what was read has errors of its own by now
+        raise UnwritableOutputError(target, error.strerror or str(error)) from error
+    finally:
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)

@@ -503,6 +503,8 @@ IMPORTS = Table(
         C("n_epochs", "int64", "", "meta.number", "Rows in imported_lightcurves"),
         C("first_oid", "int64", "", "meta.id;stat.min", "The least of its object ids"),
         C("last_oid", "int64", "", "meta.id;stat.max", "The greatest of its object ids"),
+        C("position_type", "string", "", "meta.code", "Type of its positions: float32 or float64"),
+        C("hmjd_type", "string", "", "meta.code", "Type of its dates: float32 or float64"),
         C("first_hmjd", "float64", "d", "time.start", "hmjd of its first epoch"),
         C("last_hmjd", "float64", "d", "time.end", "hmjd of its last epoch"),
         C("recipe", "string", "", "meta.checksum",

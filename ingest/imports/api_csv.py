@@ -52,6 +52,7 @@ class ApiCsv:
         "hmjd", "mag", "magerr", "catflags", "ra", "dec", *(OURS.get(n, n) for n in OTHERS)
     )  # fmt: skip
     n_curves = None
+    position_type = hmjd_type = "float64"
 
     def __init__(self, path: Path) -> None:
         self.path = path

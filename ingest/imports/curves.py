@@ -44,6 +44,14 @@ class Reader(Protocol):
         """The columns of epochs that it gives."""
 
     @property
+    def position_type(self) -> str:
+        """Type of its positions: float32 or float64."""
+
+    @property
+    def hmjd_type(self) -> str:
+        """Type of its dates."""
+
+    @property
     def n_curves(self) -> int | None:
         """How many curves it holds, if that can be told before it is read."""
 

@@ -64,6 +64,8 @@ class DrParquet:
         except (pa.ArrowException, OSError) as error:
             raise DamagedImport(path, self.form, str(error)) from error
         self._lists = self._check_columns(schema)
+        self.position_type = _width(schema.field("objra").type)
+        self.hmjd_type = _width(self._lists["hmjd"].value_type)
         self.n_curves: int = self._file.metadata.num_rows
         if not self.n_curves:
             raise EmptyImport(path, self.form)
@@ -207,3 +209,7 @@ class DrParquet:
         if (lossy := kept != found).any():
             raise refuse(lossy, f"{found[lossy][0]}, more digits than {dtype} holds,")
         return kept
+
+
+def _width(kind: pa.DataType) -> str:
+    return "float64" if kind == pa.float64() else "float32"

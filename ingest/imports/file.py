@@ -108,6 +108,8 @@ def _written(task: ImportTask, reader: Reader, digest: str, made_from: str) -> I
         record = constant | {
             "kind": KIND,
             "form": reader.form,
+            "position_type": reader.position_type,
+            "hmjd_type": reader.hmjd_type,
             "n_curves": len(curves.oids),
             "n_epochs": spool.rows,
             "first_oid": int(curves.oids[0]),

@@ -21,7 +21,6 @@ from products.crossmatch.outputs import (
     SEPARATION,
     HatsOutput,
     Output,
-    beside,
     file_output,
     id_column,
 )
@@ -29,6 +28,7 @@ from products.crossmatch.partition import tasks
 from products.crossmatch.rows import Catalogue
 from products.crossmatch.threads import available_cores, ordered_map
 from products.errors import MissingColumnError, UnwritableOutputError
+from products.outputs import beside
 from store.columns import Column, Table
 
 # (done, total, of what)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,9 +10,8 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from products.errors import UnknownFormatError, UnwritableOutputError
+from products.errors import UnknownFormatError
 from store.columns import ROW_GROUP_ROWS, Column, Table
-from store.errors import NightlakeError
 from store.hats import HATS_VERSION
 from store.layout import HEALPIX_ORDER, HealpixPixel
 
@@ -176,25 +172,3 @@ def file_output(name: Path, path: Path, table: Table) -> Output:
     if name.suffix.lower() not in FILES:
         raise UnknownFormatError("the name tells no format", name, FILES)
     return FILES[name.suffix.lower()](path, table)
-
-
-@contextmanager
-def beside(target: Path, kind: str) -> Iterator[Path]:
-    """A hidden name beside `target`, for work in progress; gone afterwards if not renamed.
-
-    Raises
-    ------
-    UnwritableOutputError : the folder of `target` cannot be written.
-    """
-    path = target.with_name(f".{target.name}.{os.getpid()}.{kind}")
-    try:
-        yield path
-    except NightlakeError:
-        raise
-    except OSError as error:  # what was read has errors of its own by now
-        raise UnwritableOutputError(target, error.strerror or str(error)) from error
-    finally:
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
