@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from transforms.airmass import APPARENT_SIZE
+from transforms.grouping import Sources, inherit, link
 from transforms.hjd import evaluate, fit_light_travel_time, light_travel_time
 from transforms.image import heliocentric_and_airmass, secz
 from transforms.match import SkyGrid, match_rank
@@ -22,6 +23,9 @@ def compile_all() -> None:
     compile_for_images()
     ra, dec = np.array([10.0, 10.1]), np.array([20.0, 20.1])
     SkyGrid(ra, dec).within(ra, dec, 1.5)
+    sources = Sources(ra, dec, [1, 2])
+    inherit(sources, [-1, -1], sources, [0, 1], sources, 1.5)
+    link(sources, [-1, -1], sources, 1.5)
     object_statistics([0, 2], ra, dec, dec)
     astrometric_rms([0, 2], ra, dec, ra[:1], dec[:1])
 

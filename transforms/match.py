@@ -138,7 +138,12 @@ def _limits(radius_arcsec: float) -> tuple[float, float]:
             f"match radius of {radius_arcsec} arcsec: give one from 0 to {LARGEST_RADIUS_ARCSEC:g}"
         )
     radius = (radius_arcsec + INCLUSIVE_ARCSEC) / ARCSEC_PER_RADIAN
-    return 2.0 * math.sin(radius / 2.0), radius / DEGREE
+    return chord_of(radius_arcsec), radius / DEGREE
+
+
+def chord_of(radius_arcsec: float) -> float:
+    """The greatest chord of unit vectors that counts as within a radius, the radius included."""
+    return 2.0 * math.sin((radius_arcsec + INCLUSIVE_ARCSEC) / ARCSEC_PER_RADIAN / 2.0)
 
 
 def match_rank(index: ArrayLike, separation_arcsec: ArrayLike) -> NDArray[np.int16]:

@@ -90,9 +90,8 @@ def _statistics(sources: pa.Table, epochs: pa.Table) -> dict[str, pa.Array]:
     oid_of_run = oid[begins]
     starts = np.append(begins, oid.size)
     good = good_epochs(epochs["catflags"].fill_null(0).to_numpy())
-    of_run = object_statistics(
-        starts, *(_numbers(epochs[name]) for name in ("hmjd", "mag", "magerr")), good
-    )
+    hmjd, mag, magerr = (_numbers(epochs[name]) for name in ("hmjd", "mag", "magerr"))
+    of_run = object_statistics(starts, hmjd, mag, magerr, good)
     run, measured = _runs_of(_integers(sources["oid"]), oid_of_run)
     found = {}
     for name, values in of_run._asdict().items():
@@ -116,13 +115,11 @@ def _astrometric_rms(
 
     `run` is that of each source that is measured.
     """
-    places = []
-    for name in ("ra", "dec"):
-        place = np.full(starts.size - 1, np.nan)
+    places = np.full((2, starts.size - 1), np.nan)
+    for place, name in zip(places, ("ra", "dec"), strict=True):
         place[run] = _numbers(sources[name])[measured]
-        places.append(place)
-    rows = (_numbers(epochs[name]) for name in ("ra", "dec"))
-    return astrometric_rms(starts, *rows, *places, good)
+    ra, dec = (_numbers(epochs[name]) for name in ("ra", "dec"))
+    return astrometric_rms(starts, ra, dec, places[0], places[1], good)
 
 
 def _runs_of(oid: Array, oid_of_run: Array) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
