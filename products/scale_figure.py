@@ -1,0 +1,177 @@
+"""The figure of the scale check: change of mean pixel scale against airmass, and refraction's line.
+
+What annual aberration does is taken off each image's scale, and each channel (readout channel and
+filter) has a zero of its own: the scale that it would have at the zenith by the model, the median
+over its good images. So the model's zero at the zenith is the zero of all.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from products.canvas import INK, new_figure, style
+from products.errors import NothingToDrawError
+from transforms.airmass import VELOCITY
+from transforms.atmosphere import HPA_PER_ATM, Air
+from transforms.ephemeris import observer_contexts
+from transforms.hour_angle import hour_angle
+from transforms.refraction import aberration_scale, scale_change_percent
+from transforms.site import PALOMAR, Site
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.figure import Figure
+
+# A channel of one image has no zero but that image's own.
+FEWEST_OF_CHANNEL = 2
+# Of a normal distribution, this many median absolute deviations are one sigma.
+SIGMA_PER_MAD = 1.4826
+COLOUR_MAP, LARGEST_HOUR_ANGLE_DEG = "managua_r", 75.0
+LINE = "#d1342f"
+Y_LABEL = "Change of mean pixel scale [%]\n0 is the model's at the zenith"
+
+
+def scale_points(
+    images: pl.DataFrame, air: Air | None = None, site: Site = PALOMAR
+) -> pl.DataFrame:
+    """What the figure shows of each image.
+
+    Parameters
+    ----------
+    images : columns rcid, fid, obsmjd, ra, dec, secz, pixel_scale_arcsec, is_bad, as the query
+        scale_vs_airmass has them.
+    air : of the model; None is the paper's for Palomar, 0.80 atm and 15 °C.
+
+    Returns
+    -------
+    `images` and, in percent against the model's zero at the zenith, `scale_change` and
+    `model_change` (null beyond airmass 20), and `hour_angle_deg`; without images of channels that
+    have fewer than two good ones.
+    """
+    if images.is_empty():
+        nothing = ("scale_change", "model_change", "hour_angle_deg")
+        return images.with_columns(pl.lit(None, pl.Float64).alias(name) for name in nothing)
+    ra, dec, mjd, secz, scale = (
+        images[name].cast(pl.Float64).fill_null(np.nan).to_numpy()
+        for name in ("ra", "dec", "obsmjd", "secz", "pixel_scale_arcsec")
+    )
+    dates, of_image = np.unique(mjd, return_inverse=True)
+    velocity = observer_contexts(dates, site).apparent[of_image, VELOCITY : VELOCITY + 3]
+    model = scale_change_percent(secz, air)
+    at_rest = scale / aberration_scale(ra, dec, velocity)
+    channel = ["rcid", "fid"]
+    at_zenith = pl.when(~pl.col("is_bad")).then(pl.col("_at_zenith"))
+    return (
+        images.with_columns(
+            hour_angle_deg=hour_angle(ra, dec, mjd, site),
+            model_change=pl.Series(model).fill_nan(None),
+            _at_rest=pl.Series(at_rest),
+            _at_zenith=pl.Series(at_rest / (1.0 + model / 100.0)).fill_nan(None),
+        )
+        .with_columns(
+            _zero=at_zenith.median().over(channel), _known=at_zenith.count().over(channel)
+        )
+        .filter(pl.col("_known") >= FEWEST_OF_CHANNEL)
+        .with_columns(scale_change=100.0 * (pl.col("_at_rest") / pl.col("_zero") - 1.0))
+        .drop("_at_rest", "_at_zenith", "_zero", "_known")
+    )
+
+
+def scatter_ppm(points: pl.DataFrame) -> float:
+    """How far the good images' scales lie from the model: one sigma, parts per million.
+
+    By the median absolute deviation; NaN without an image. The zeros are medians of the same
+    images: with n of a channel it is too small by about 1/(2 n).
+    """
+    good = points.filter(~pl.col("is_bad") & pl.col("model_change").is_not_null())
+    off = (good["scale_change"] - good["model_change"]).to_numpy() * 1e4
+    return float(SIGMA_PER_MAD * np.median(np.abs(off))) if off.size else float("nan")
+
+
+def draw_scale(
+    images: pl.DataFrame, *, title: str = "", air: Air | None = None, site: Site = PALOMAR
+) -> Figure:
+    """The figure by itself.
+
+    Parameters
+    ----------
+    images : the answer of the query scale_vs_airmass.
+    air : of the model; None is the paper's for Palomar, 0.80 atm and 15 °C.
+
+    Raises
+    ------
+    NothingToDrawError : no channel has two good images with a WCS.
+    """
+    points = scale_points(images, air, site)
+    with style():
+        figure = new_figure(8, 5.4)
+        axes = figure.add_subplot()
+        colours = plot_scale(axes, points, air)
+        bar = figure.colorbar(colours, ax=axes, shrink=0.9, aspect=30, pad=0.02)
+        bar.set_label("Hour angle [deg], west is positive")
+        bar.outline.set_visible(False)  # type: ignore[operator]
+        axes.set_title(title, pad=24)
+        axes.text(0, 1.015, summary(points), transform=axes.transAxes, fontsize=9, va="bottom")
+    return figure
+
+
+def plot_scale(axes: Axes, points: pl.DataFrame, air: Air | None = None) -> ScalarMappable:
+    """Draw points and model into axes of a figure; returns what a colour bar is made of.
+
+    Raises
+    ------
+    NothingToDrawError : there are no points.
+    """
+    if points["scale_change"].count() == 0:
+        raise NothingToDrawError("no channel has two good images with a world coordinate system")
+    good, bad = points.filter(~pl.col("is_bad")), points.filter(pl.col("is_bad"))
+    secz, change = (good[name].to_numpy() for name in ("secz", "scale_change"))
+    line = np.linspace(1.0, max(float(secz.max()) * 1.02, 1.05), 300)
+    model = scale_change_percent(line, air)
+    low = min(float(change.min()), 0.0)
+    high = max(float(change.max()), float(np.nanmax(model)))
+    pad = 0.06 * (high - low)
+    here = air or Air()
+    label = f"model: {here.pressure_hpa / HPA_PER_ATM:.2f} atm, {here.temperature_c:.0f} °C"
+    axes.plot(line, model, color=LINE, linewidth=1.4, label=label, zorder=4)
+    # Far hour angles on top: near the meridian there are most.
+    order = np.argsort(np.abs(good["hour_angle_deg"].to_numpy()))
+    colours = axes.scatter(
+        secz[order],
+        change[order],
+        c=good["hour_angle_deg"].to_numpy()[order],
+        cmap=COLOUR_MAP,
+        vmin=-LARGEST_HOUR_ANGLE_DEG,
+        vmax=LARGEST_HOUR_ANGLE_DEG,
+        s=18 if secz.size < 2000 else 7,
+        linewidth=0,
+        zorder=3,
+    )
+    if bad.height:
+        off = bad.filter((pl.col("scale_change") - (low + high) / 2).abs() > (high - low) / 2 + pad)
+        beyond = f" ({off.height:,} off the scale)" if off.height else ""
+        axes.plot(
+            bad["secz"].to_numpy(), bad["scale_change"].to_numpy(), "o", markersize=4.5,
+            markerfacecolor="none", markeredgecolor=INK, markeredgewidth=0.9, zorder=2,
+            label=f"images judged bad, {bad.height:,}{beyond}",
+        )  # fmt: skip
+    axes.set_ylim(low - pad, high + pad)
+    axes.set_xlim(1.0 - 0.02 * (line[-1] - 1.0), line[-1])
+    axes.set_xlabel("Airmass, recomputed (no refraction)")
+    axes.set_ylabel(Y_LABEL)
+    axes.legend(loc="upper left")
+    return colours
+
+
+def summary(points: pl.DataFrame) -> str:
+    """What a figure says above itself."""
+    good = points.filter(~pl.col("is_bad"))
+    channels = good["rcid"].n_unique()
+    return (
+        f"{good.height:,} images of {channels:,} readout channel{'s' if channels > 1 else ''}, "
+        f"annual aberration removed; scatter about the model {scatter_ppm(points):.1f} ppm"
+    )
