@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 PathLike = str | os.PathLike[str]
 _DEFAULTS = ArchiveSettings()
+_ALL = 2**31 - 1  # rows: as many as a query's INTEGER can ask for
 
 
 class Archive:
@@ -76,6 +77,7 @@ class Archive:
         match_radius_arcsec: float = _DEFAULTS.match_radius_arcsec,
         night_offset_hours: float = _DEFAULTS.night_offset_hours,
         margin_arcsec: float = _DEFAULTS.margin_arcsec,
+        scale_limit_percent: float = _DEFAULTS.scale_limit_percent,
         site: SiteSettings | None = None,
     ) -> Archive:
         """Create an empty archive; see `store.settings.ArchiveSettings`.
@@ -93,6 +95,7 @@ class Archive:
             match_radius_arcsec=match_radius_arcsec,
             night_offset_hours=night_offset_hours,
             margin_arcsec=margin_arcsec,
+            scale_limit_percent=scale_limit_percent,
             site=site or SiteSettings(),
         )
         create_archive(Path(path).absolute(), settings)
@@ -223,6 +226,12 @@ class Archive:
         """The nights, one row each."""
         return self.query("nights")
 
+    def scale(self, night: date | None = None) -> pl.DataFrame:
+        """The scale check, night by night; or, of one night, its images, the worst first."""
+        if night is None:
+            return self.query("scale_qa_by_night")
+        return self.query("scale_qa_by_image", night=night, limit=_ALL)
+
     def refusals(self, night: date | None = None) -> pl.DataFrame:
         """The inputs that were refused, of all nights or of one, and why."""
         return self.query("refusals", night=night)
@@ -251,6 +260,7 @@ class Archive:
         *,
         night: date | None = None,
         metadata: PathLike | None = None,
+        prior: PathLike | None = None,
         hjd_method: Literal["fit", "exact"] = "fit",
         workers: int | None = None,
         rebuild: bool = False,
@@ -275,6 +285,7 @@ class Archive:
                 _paths(paths),
                 night=night,
                 metadata=Path(metadata) if metadata is not None else None,
+                prior=Path(prior) if prior is not None else None,
                 hjd_method=hjd_method,
                 workers=workers,
                 rebuild=rebuild,

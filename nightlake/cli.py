@@ -26,6 +26,7 @@ VERBS = {
     "import": "Import what there is already, as light curves.",
     "rematch": "Match what is published to references that came later.",
     "nights": "List the nights; draw the map of one.",
+    "scale": "Pixel scales against their priors, and against airmass.",
     "lightcurve": "Light curve of an object, or of all in a cone.",
     "query": "Answer a query of the library, by its name.",
     "sql": "Answer one SQL question.",

@@ -39,6 +39,12 @@ if TYPE_CHECKING:
     help="Table of image metadata (CSV), for what headers lack.",
 )
 @click.option(
+    "--prior",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Headers that pixel scales are held against, one or more a channel.",
+)
+@click.option(
     "--hjd",
     "hjd_method",
     type=click.Choice(["fit", "exact"]),
@@ -71,6 +77,7 @@ def command(
     listing: Path | None,
     dry_run: bool,
     metadata: Path | None,
+    prior: Path | None,
     hjd_method: Literal["fit", "exact"],
     workers: int | None,
     rebuild: bool,
@@ -89,6 +96,7 @@ def command(
       nightlake ingest /data/ztf sci/2020/0924
       nightlake ingest /data/ztf sci/ --night 2020-09-24 --dry-run
       nightlake ingest /data/ztf sci/2020/0924 --exact
+      nightlake ingest /data/ztf sci/2020/0924 --prior priors/
     """
     from nightlake.archive import Archive
 
@@ -106,6 +114,7 @@ def command(
                 paths,
                 night=night,
                 metadata=metadata,
+                prior=prior,
                 hjd_method=hjd_method,
                 workers=workers,
                 rebuild=rebuild,

@@ -44,6 +44,14 @@ _DEFAULTS = ArchiveSettings()
     help="Rows this near to another pixel are kept beside it too, for LSDB; 0: none are.",
 )
 @click.option(
+    "--scale-limit",
+    "scale_limit_percent",
+    default=_DEFAULTS.scale_limit_percent,
+    show_default=True,
+    metavar="PERCENT",
+    help="An image whose pixel scale is further off its prior's is judged bad.",
+)
+@click.option(
     "--site-xyz",
     nargs=3,
     type=float,
@@ -58,6 +66,7 @@ def command(
     match_radius_arcsec: float,
     night_offset_hours: float,
     margin_arcsec: float,
+    scale_limit_percent: float,
     site_xyz: tuple[float, float, float] | None,
     site_name: str | None,
     name: str,
@@ -85,6 +94,7 @@ def command(
             match_radius_arcsec=match_radius_arcsec,
             night_offset_hours=night_offset_hours,
             margin_arcsec=margin_arcsec,
+            scale_limit_percent=scale_limit_percent,
             site=site,
         )
     except StoreError:
