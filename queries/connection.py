@@ -6,6 +6,7 @@ large question spills, below ARCHIVE/scratch; nothing is fetched or installed.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -23,8 +24,10 @@ import duckdb
 from queries.errors import OutOfMemoryError, QueryError
 from queries.frames import to_frame
 from queries.interrupt import interruptible
+from queries.macros import macro, macro_names
 from queries.named import query
-from queries.statements import check_question, names_of
+from queries.pruning.restrict import Needed, restrict
+from queries.statements import Question, check_question, names_of
 from queries.views import VIEWS, select_files, select_table
 from store import scratch
 from store.contract import TABLES
@@ -185,16 +188,52 @@ class Session:
         files: Files,
     ) -> duckdb.DuckDBPyRelation:
         question = check_question(cursor, statement)
-        for name in names_of(question, [*TABLES, *VIEWS]):
-            if name in files:
-                view = select_files(TABLES[name], files[name])
+        for name in names_of(question.text, macro_names()):
+            self._create_macro(cursor, name)
+        names = names_of(question.text, [*TABLES, *VIEWS])
+        needed = self._needed(cursor, question, params or {}, names, files)
+        for name in names:
+            if name in needed:
+                view = select_files(TABLES[name], needed[name].files, needed[name].cells)
                 cursor.execute(f"CREATE TEMP VIEW {name} AS {view}")
             else:
                 self._create_view(cursor, name)
-        relation = cursor.sql(question, params=dict(params) if params else None)
+        relation = cursor.sql(question.text, params=dict(params) if params else None)
         if relation is None:
             raise QueryError("the statement has no answer")
         return relation
+
+    def _needed(
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        question: Question,
+        params: Mapping[str, Any],
+        names: Sequence[str],
+        files: Files,
+    ) -> dict[str, Needed]:
+        """The tables that are not read whole: of what is given, and of the question's conditions.
+
+        What is left out, the question would leave out: see `queries.pruning`.
+        """
+        given = {name: Needed(list(files[name]), None) for name in names if name in files}
+        # A view reads its tables whole.
+        behind = {table for name in names for table in VIEWS.get(name, ())}
+        open_ = [TABLES[n] for n in names if n in TABLES and n not in given and n not in behind]
+        if question.tree is None or not open_:
+            return given
+        tree = json.loads(question.tree)["statements"][0]
+        try:
+            return given | restrict(self.snapshot, open_, cursor, tree, params)
+        except (LookupError, TypeError):
+            # Trees have another shape in another version of DuckDB: then nothing is left out.
+            return given
+
+    def _create_macro(self, cursor: duckdb.DuckDBPyConnection, name: str) -> None:
+        """The macro of that name, made once for all cursors."""
+        with self._making_views:
+            if name not in self._views:
+                cursor.execute(macro(name))
+                self._views.add(name)
 
     def _create_view(self, cursor: duckdb.DuckDBPyConnection, name: str) -> None:
         """The view of that name over the whole snapshot, made once for all cursors."""

@@ -8,6 +8,7 @@ looked at: what is not known to only read is refused.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 import duckdb
 
@@ -63,7 +64,15 @@ _TABLE_FUNCTION = '"type":"TABLE_FUNCTION"'
 _TABLE_FUNCTION_NAME = re.compile(_TABLE_FUNCTION + r'.*?"function_name":"((?:[^"\\]|\\.)*)"')
 
 
-def check_question(connection: duckdb.DuckDBPyConnection, statement: str) -> str:
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One statement that only asks, and its tree as JSON, if DuckDB gives one."""
+
+    text: str
+    tree: str | None
+
+
+def check_question(connection: duckdb.DuckDBPyConnection, statement: str) -> Question:
     """The one question in `statement`, without what follows its semicolon.
 
     Raises
@@ -81,18 +90,19 @@ def check_question(connection: duckdb.DuckDBPyConnection, statement: str) -> str
     bare = _without_comments(text)
     word = re.match(r"\W*(\w*)", bare)
     first = word.group(1).lower() if word else ""
+    tree = None
     if kind == "SELECT":
-        _check_tree(connection, text)
+        tree = _check_tree(connection, text)
     elif kind in ("EXPLAIN", "MULTI") and _EXPLAIN.match(bare):
         # EXPLAIN ANALYZE runs what it explains.
-        check_question(connection, _EXPLAIN.sub("", bare, count=1))
+        tree = check_question(connection, _EXPLAIN.sub("", bare, count=1)).tree
     elif kind == "PRAGMA" and _is_telling(bare):
         pass
     elif kind == "MULTI" and first in _PIVOTS:
         _check_words(connection, text)
     else:
         raise StatementRefusedError(f"{first.upper()} statements are not allowed here")
-    return text
+    return Question(text, tree)
 
 
 def names_of(statement: str, known: list[str]) -> list[str]:
@@ -108,13 +118,16 @@ def names_of(statement: str, known: list[str]) -> list[str]:
     return [name for name in known if listing or name in words]
 
 
-def _check_tree(connection: duckdb.DuckDBPyConnection, text: str) -> None:
-    """Refuse a SELECT that holds a node or a table function that is not known to only read."""
+def _check_tree(connection: duckdb.DuckDBPyConnection, text: str) -> str | None:
+    """Refuse a SELECT that holds a node or a table function that is not known to only read.
+
+    Its tree; None if DuckDB gives none.
+    """
     (row,) = connection.execute("SELECT json_serialize_sql($text)", {"text": text}).fetchall()
     tree: str = row[0]
     if not tree.startswith('{"error":false'):
         _check_words(connection, text)
-        return
+        return None
     for node in _NODE.findall(tree):
         if node not in _READING_NODES:
             what = node.removesuffix("_NODE").removesuffix("_QUERY")
@@ -125,6 +138,7 @@ def _check_tree(connection: duckdb.DuckDBPyConnection, text: str) -> None:
     for name in functions:
         if not _only_reads(name.lower()):
             raise StatementRefusedError(f"the table function {name} is not allowed here")
+    return tree
 
 
 def _check_words(connection: duckdb.DuckDBPyConnection, text: str) -> None:

@@ -42,12 +42,21 @@ def select_table(table: Table, snapshot: Snapshot) -> str:
     return _select(table, _quote(f"{_escape_glob(folder)}/{below}"))
 
 
-def select_files(table: Table, files: Sequence[Path]) -> str:
-    """SELECT over some files of `table`; no files, no rows."""
-    if not files:
+def select_files(
+    table: Table, files: Sequence[Path], cells: Sequence[tuple[int, int]] | None = None
+) -> str:
+    """SELECT over some files of `table`; no files, no rows.
+
+    `cells` are ranges of `_healpix_29`, ends included, outside which rows are left out.
+    """
+    if not files or cells == []:
         return select_nothing(table)
     listed = ", ".join(_quote(_escape_glob(path)) for path in files)
-    return _select(table, f"[{listed}]")
+    select = _select(table, f"[{listed}]")
+    if cells is None:
+        return select
+    ranges = (f"_healpix_29 BETWEEN {first} AND {last}" for first, last in cells)
+    return f"{select} WHERE {' OR '.join(ranges)}"
 
 
 def select_nothing(table: Table) -> str:
