@@ -58,7 +58,7 @@ def make_image(
     ----------
     task, exposure, sky : which quadrant, when, and what is there.
     mag_now : float64 (n,), magnitudes at that time.
-    wcs : world coordinates of the image.
+    wcs : world coordinates of the image, as its header has them.
     place : from indices of sources to pixels of this image.
     """
     plan, rcid = task.plan, task.rcid

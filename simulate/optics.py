@@ -167,7 +167,7 @@ def science_wcs(
         *((f"CD{i + 1}_{j + 1}", float(f"{cd[i, j]:.12e}")) for i in (0, 1) for j in (0, 1)),
         *((f"PV{axis}_{k}", value) for axis, k, value in pv),
     ]
-    return ImageWcs(_from_cards(dict(cards), pv), tuple(cards))
+    return ImageWcs(wcs_of(dict(cards)), tuple(cards))
 
 
 def _refraction(secz: float, parallactic: float) -> Floats:
@@ -181,14 +181,20 @@ def _refraction(secz: float, parallactic: float) -> Floats:
     return stretch
 
 
-def _from_cards(cards: dict[str, str | float], pv: tuple[tuple[int, int, float], ...]) -> WCS:
+def wcs_of(cards: dict[str, str | float]) -> WCS:
+    """The astropy object of an image's header cards."""
+    pv = []
+    for key, value in cards.items():
+        if key.startswith("PV"):
+            axis, k = key.removeprefix("PV").split("_")
+            pv.append((int(axis), int(k), float(value)))
     wcs = WCS(naxis=2)
     wcs.wcs.ctype = [cards["CTYPE1"], cards["CTYPE2"]]
     wcs.wcs.crpix = [cards["CRPIX1"], cards["CRPIX2"]]
     wcs.wcs.crval = [cards["CRVAL1"], cards["CRVAL2"]]
     wcs.wcs.cunit = ["deg", "deg"]
     wcs.wcs.cd = [[cards["CD1_1"], cards["CD1_2"]], [cards["CD2_1"], cards["CD2_2"]]]
-    wcs.wcs.set_pv(list(pv))
+    wcs.wcs.set_pv(pv)
     wcs.wcs.set()
     return wcs
 

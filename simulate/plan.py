@@ -38,6 +38,7 @@ class SurveyPlan:
     transient_fraction : transients per source; at least one on every quadrant.
     missing_fraction : fraction of detectable sources that an image misses for no reason.
     bad_fraction : fraction of exposures with INFOBITS >= 33554432 (unusable).
+    wrong_wcs : images whose world coordinates go wrong in a corner of the chip.
     header : "full" writes every keyword into the psfcat; "minimal" only OBSMJD, FIELDID, FILTERID
         and MAGZP, and the rest into a science-image header, ..._sciimg.hdr, beside it.
     flags : write the column `flags`; some files of 2018 have none.
@@ -57,6 +58,7 @@ class SurveyPlan:
     transient_fraction: float = 0.0005
     missing_fraction: float = 0.005
     bad_fraction: float = 0.0
+    wrong_wcs: int = 0
     header: Literal["full", "minimal"] = "full"
     flags: bool = True
 
@@ -108,6 +110,7 @@ class SurveyPlan:
             ("transient_fraction", self.transient_fraction, 0, 0.5),
             ("missing_fraction", self.missing_fraction, 0, 1),
             ("bad_fraction", self.bad_fraction, 0, 1),
+            ("wrong_wcs", self.wrong_wcs, 0, 10_000_000),
         ):
             if not low <= number <= high:
                 raise PlanError(
@@ -128,6 +131,7 @@ class SurveySummary:
     n_references, n_reference_rows : reference catalogues (refpsfcat) and their rows.
     sources_truth : truth/sources.parquet.
     detections_truth : truth/detections.parquet, or None where it was not wanted.
+    wrong_images : (expid, rcid) of those whose world coordinates go wrong in a corner.
     """
 
     directory: Path
@@ -138,3 +142,4 @@ class SurveySummary:
     n_reference_rows: int
     sources_truth: Path
     detections_truth: Path | None
+    wrong_images: frozenset[tuple[int, int]] = frozenset()

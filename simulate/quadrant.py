@@ -19,6 +19,7 @@ from simulate.reference import make_references
 from simulate.site import Aspect, aspects, heliocentric_mjd
 from simulate.sky import Sky, make_sky
 from simulate.task import Outcome, Task
+from simulate.wrong import with_wrong_corner
 
 SKY_MJD = 58849.0  # 2020-01-01
 
@@ -53,7 +54,10 @@ def observe(task: Task) -> Outcome:
         mag_now = sky.mag[exposure.fid - 1].copy()
         mag_now[sky.varying] += changes[exposure.fid - 1, number]
         wcs = solutions[number]
-        image = make_image(task, exposure, sky, mag_now, wcs, partial(pixel_map.pixels, wcs.wcs))
+        place = partial(pixel_map.pixels, wcs.wcs)
+        if (exposure.expid, rcid) in task.wrong:
+            wcs = with_wrong_corner(wcs, plan.seed, exposure.expid, rcid)
+        image = make_image(task, exposure, sky, mag_now, wcs, place)
         outcome.n_images += 1
         outcome.n_rows += len(image.rows)
         if plan.truth_detections:

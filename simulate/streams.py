@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-SCHEDULE, EXPOSURE, SKY, IMAGE, REFERENCE = range(1, 6)
+SCHEDULE, EXPOSURE, SKY, IMAGE, REFERENCE, WRONG = range(1, 7)
 
 
 def stream(seed: int, kind: int, *identity: int) -> np.random.Generator:

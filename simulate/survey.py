@@ -18,6 +18,7 @@ from simulate.site import load_tables
 from simulate.skyfile import SkyFile, read_sky_file
 from simulate.task import Outcome, Task
 from simulate.truth import DETECTIONS, SOURCES, TruthFile
+from simulate.wrong import wrong_images
 from store.processes import CleanPool
 
 EXPOSURES_A_TASK = 24
@@ -70,7 +71,8 @@ def _run(
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UnwritableTargetError(directory, error.strerror or str(error)) from error
-    tasks = list(_tasks(directory, plan, exposures, sky_file))
+    wrong = wrong_images(plan, exposures)
+    tasks = list(_tasks(directory, plan, exposures, sky_file, wrong))
     n_images = len(exposures) * len(plan.channels)
     total = Outcome()
     truth = directory / "truth"
@@ -90,7 +92,7 @@ def _run(
     return SurveySummary(
         directory, len(exposures), total.n_images, total.n_rows,
         total.n_references, total.n_reference_rows,
-        sources_path, detections_path if plan.truth_detections else None,
+        sources_path, detections_path if plan.truth_detections else None, wrong,
     )  # fmt: skip
 
 
@@ -111,7 +113,11 @@ def _with_sky(plan: SurveyPlan, sky_file: SkyFile | None) -> SurveyPlan:
 
 
 def _tasks(
-    directory: Path, plan: SurveyPlan, exposures: list[Exposure], sky_file: SkyFile | None
+    directory: Path,
+    plan: SurveyPlan,
+    exposures: list[Exposure],
+    sky_file: SkyFile | None,
+    wrong: frozenset[tuple[int, int]],
 ) -> Iterator[Task]:
     nights = sorted(plan.nights)
     mjd_range = (float(mjd_of(nights[0])), float(mjd_of(nights[-1]) + 1))
@@ -120,7 +126,9 @@ def _tasks(
         for rcid in plan.channels:
             for start in range(0, len(own), EXPOSURES_A_TASK):
                 part = tuple(own[start : start + EXPOSURES_A_TASK])
-                yield Task(directory, plan, sky_file, field, rcid, part, start == 0, mjd_range)
+                yield Task(
+                    directory, plan, sky_file, field, rcid, part, start == 0, mjd_range, wrong
+                )
 
 
 def _images_a_quadrant(plan: SurveyPlan) -> int:

@@ -23,6 +23,7 @@ class Task:
     exposures : some of the field's exposures.
     first : this is the quadrant's first task, which writes what exists once.
     mjd_range : of the whole survey, so that all tasks see the same sky.
+    wrong : (expid, rcid) of images whose world coordinates go wrong.
     """
 
     directory: Path
@@ -33,6 +34,7 @@ class Task:
     exposures: tuple[Exposure, ...]
     first: bool
     mjd_range: tuple[float, float]
+    wrong: frozenset[tuple[int, int]] = frozenset()
 
 
 @dataclass

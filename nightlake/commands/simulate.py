@@ -48,6 +48,10 @@ from store.channel import FILTER_IDS
     help="Fraction of exposures that are unusable.",
 )  # fmt: skip
 @click.option(
+    "--wrong-wcs", default=0, show_default=True, metavar="N",
+    help="Images whose world coordinates go wrong in a corner.",
+)  # fmt: skip
+@click.option(
     "--header", type=click.Choice(["full", "minimal"]), default="full", show_default=True,
     help="Keywords in the catalogue, or in a science-image header beside it.",
 )  # fmt: skip
@@ -65,6 +69,7 @@ def command(
     seed: int,
     sky: Path | None,
     bad_fraction: float,
+    wrong_wcs: int,
     header: Literal["full", "minimal"],
     no_flags: bool,
     workers: int | None,
@@ -93,6 +98,7 @@ def command(
         seed=seed,
         sky=sky,
         bad_fraction=bad_fraction,
+        wrong_wcs=wrong_wcs,
         header=header,
         flags=not no_flags,
     )
