@@ -100,7 +100,7 @@ def _scales(path: Path, header: Header) -> Floats:
     )
     if size != CHIP_PX:
         maps = maps.with_crpix()  # of a piece that was cut out of the quadrant
-    scales = pixel_scales(maps, prior_grid())[0]
+    scales: Floats = pixel_scales(maps, prior_grid())[0]
     if not (scales > 0).all():
         raise PriorError(path, "its world coordinates fold over or are no numbers")
     return scales

@@ -248,11 +248,14 @@ def _ingest_night(
 
 def _known(published: pl.DataFrame) -> dict[int, Known]:
     """What is published of a night, by pid."""
-    of_scale = published.select(OF_SCALE).rows(named=True)
-    others = published.select("recipe", "match_recipe", "is_bad", "bad_reason").rows()
+    others = ["pid", "recipe", "match_recipe", "is_bad", "bad_reason"]
     return {
-        pid: Known(*other, scale)
-        for pid, other, scale in zip(published["pid"], others, of_scale, strict=True)
+        pid: Known(recipe, match_recipe, is_bad, bad_reason, scale)
+        for (pid, recipe, match_recipe, is_bad, bad_reason), scale in zip(
+            published.select(others).iter_rows(),
+            published.select(OF_SCALE).iter_rows(named=True),
+            strict=True,
+        )
     }
 
 

@@ -153,7 +153,7 @@ def _material(
     )
     wanted: list[int] = []
     for (rcid, fid), some in images.filter(pl.Series(good)).group_by("rcid", "fid"):
-        places = room.get((int(rcid), int(fid)), 0)  # type: ignore[call-overload]
+        places = room.get((int(rcid), int(fid)), 0)
         pids = some["pid"].sort().to_numpy()
         if len(pids) > places:
             pids = pids[np.linspace(0, len(pids) - 1, places).round().astype(np.int64)]

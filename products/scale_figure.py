@@ -113,7 +113,7 @@ def draw_scale(
         colours = plot_scale(axes, points, air)
         bar = figure.colorbar(colours, ax=axes, shrink=0.9, aspect=30, pad=0.02)
         bar.set_label("Hour angle [deg], west is positive")
-        bar.outline.set_visible(False)  # type: ignore[operator]
+        bar.outline.set_visible(False)
         axes.set_title(title, pad=24)
         axes.text(0, 1.015, summary(points), transform=axes.transAxes, fontsize=9, va="bottom")
     return figure
