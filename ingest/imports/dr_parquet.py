@@ -37,6 +37,8 @@ EPOCHS = {
     "clrcoeff": "float64",
     "catflags": "uint16",
 }
+# Those that may be unknown: NaN or null.
+NULLABLE = ("clrcoeff",)
 N_EPOCHS = "nepochs"
 # Epochs that are in memory at once, about.
 BATCH_EPOCHS = 400_000
@@ -196,17 +198,19 @@ class DrParquet:
             place = f"row {first + curve}, epoch {epoch}"
             return BadValues(self.path, name, what, place, len(at))
 
+        if name in NULLABLE:
+            values = values.fill_null(np.nan)
         if values.null_count:
             raise refuse(values.is_null().to_numpy(zero_copy_only=False), "null")
         found: NDArray[Any] = values.to_numpy(zero_copy_only=False)
         if found.dtype.kind == "f":
-            bad = ~np.isfinite(found)
+            bad = np.isinf(found) if name in NULLABLE else ~np.isfinite(found)
         else:
             bad = (found < 0) | (found > np.iinfo(dtype).max)
         if bad.any():
             raise refuse(bad, str(found[bad][0]))
         kept = found.astype(dtype)
-        if (lossy := kept != found).any():
+        if (lossy := (kept != found) & (found == found)).any():
             raise refuse(lossy, f"{found[lossy][0]}, more digits than {dtype} holds,")
         return kept
 
