@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ingest.compact import CompactReport
     from ingest.imports.job import ImportReport, Removal
     from products.hats_export.job import ExportReport
+    from products.lightcurves.job import BuildReport
     from ingest.report import IngestEstimate, IngestReport, Progress
     from store.findings import Finding
     from store.vacuum import VacuumReport
@@ -442,6 +443,30 @@ class Archive:
         report = compact(
             self.root, first=first, last=last, max_rows=most, workers=workers, progress=progress
         )
+        self.refresh()
+        return report
+
+    def build(
+        self,
+        product: str,
+        *,
+        workers: int | None = None,
+        rebuild: bool = False,
+        progress: Progress | None = None,
+    ) -> BuildReport:
+        """Build a product of what is published, or bring it up to date: "lightcurves".
+
+        See `products.lightcurves.job.build`.
+
+        Raises
+        ------
+        ValueError : there is no product of that name.
+        """
+        if product != "lightcurves":
+            raise ValueError(f"no product {product!r}: there is lightcurves")
+        from products.lightcurves.job import build
+
+        report = build(self.root, workers=workers, rebuild=rebuild, progress=progress)
         self.refresh()
         return report
 

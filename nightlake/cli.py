@@ -25,6 +25,7 @@ VERBS = {
     "ingest": "Ingest nights of PSF catalogues.",
     "import": "Import what there is already, as light curves.",
     "rematch": "Match what is published to references that came later.",
+    "build": "Build a product: light curves and objects.",
     "nights": "List the nights; draw the map of one.",
     "scale": "Pixel scales against their priors, and against airmass.",
     "lightcurve": "Light curve of an object, or of all in a cone.",

@@ -5,7 +5,7 @@ The contract itself, table by table, is in `store.contract`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -68,7 +68,9 @@ class Table:
     """One table of the archive: its columns, its order on disk, and whether it is a HATS catalogue.
 
     `sort` names the columns its files are sorted by; `spatial` tables are HATS catalogues, cut
-    into one folder a HEALPix pixel by `position`.
+    into one folder a HEALPix pixel by `position`. Files have row groups of `row_group_rows`, their
+    pages the level `codec_level` of zstd, and `statistics` of the columns that are named: of all
+    but float32 if none are.
     """
 
     name: str
@@ -77,6 +79,9 @@ class Table:
     sort: tuple[str, ...]
     spatial: bool = False
     position: tuple[str, str] = ("ra", "dec")
+    row_group_rows: int = ROW_GROUP_ROWS
+    codec_level: int = CODEC_LEVEL
+    statistics: tuple[str, ...] | None = None
 
     def __getitem__(self, name: str) -> Column:
         """The column of that name."""
@@ -106,21 +111,23 @@ class Table:
         # Not `empty_table`: that imports pandas, where it is installed.
         return pa.Table.from_batches([], self.schema())
 
-    def write_options(self, codec_level: int = CODEC_LEVEL) -> dict[str, Any]:
+    def write_options(self, codec_level: int | None = None) -> dict[str, Any]:
         """Arguments of `pyarrow.parquet.ParquetWriter` that keep the contract's encodings.
 
         Dictionary encoding of high-cardinality columns, pyarrow's default, costs four times
         the write; BYTE_STREAM_SPLIT floats and packed integers compress better and faster.
         A dictionary's indices are packed runs already: to compress them gains 0.04 bytes of 57.
         """
+        level = self.codec_level if codec_level is None else codec_level
+        # Float32 columns are measurements: every row group has all of their values.
+        ranged = [c.name for c in self.columns if c.dtype != "float32"]
         packed = [c.name for c in self.columns if c.encoding == "dictionary"]
         others = [c.name for c in self.columns if c.encoding != "dictionary"]
         return {
             "compression": dict.fromkeys(packed, "none") | dict.fromkeys(others, CODEC),
-            "compression_level": dict.fromkeys(others, codec_level),
+            "compression_level": dict.fromkeys(others, level),
             "use_dictionary": packed,
-            # Float32 columns are measurements: every row group has all of their values.
-            "write_statistics": [c.name for c in self.columns if c.dtype != "float32"],
+            "write_statistics": ranged if self.statistics is None else list(self.statistics),
             "column_encoding": {
                 c.name: _PARQUET_ENCODING[c.encoding]
                 for c in self.columns
@@ -131,13 +138,25 @@ class Table:
             "version": "2.6",
         }
 
-    def writer(self, where: Any, codec_level: int = CODEC_LEVEL) -> pq.ParquetWriter:
-        """A writer of this table to a file or sink: equal row groups give equal bytes."""
+    def writer(
+        self,
+        where: Any,
+        codec_level: int | None = None,
+        metadata: Mapping[bytes, bytes] | None = None,
+    ) -> pq.ParquetWriter:
+        """A writer of this table to a file or sink: equal row groups give equal bytes.
+
+        Parameters
+        ----------
+        metadata : said in the file beside the contract's words.
+        """
         import pyarrow.parquet as pq
 
-        return pq.ParquetWriter(where, self.schema(), **self.write_options(codec_level))
+        schema = self.schema()
+        schema = schema.with_metadata({**(schema.metadata or {}), **(metadata or {})})
+        return pq.ParquetWriter(where, schema, **self.write_options(codec_level))
 
     def write(self, data: pa.Table, where: Any) -> None:
         """Write `data` (this table's schema) as one Parquet file; equal rows give equal bytes."""
         with self.writer(where) as writer:
-            writer.write_table(data.cast(self.schema()), row_group_size=ROW_GROUP_ROWS)
+            writer.write_table(data.cast(self.schema()), row_group_size=self.row_group_rows)

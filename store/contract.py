@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from store.columns import NEVER, Column, Table
+from store.columns import NEVER, PERIOD_CODEC_LEVEL, Column, Encoding, Table
 from store.statistics_columns import STATISTICS
 
 C = Column
@@ -365,7 +365,7 @@ OBJECT_HEALPIX_29 = C(
 )
 # Rows of an object are neighbours and in the order of time: what names it, or its channel, makes
 # long runs.
-_RUNS = {"oid": "dictionary", "hmjd": "split"}
+_RUNS: dict[str, Encoding] = {"oid": "dictionary"}
 
 
 def _of_lightcurves(column: Column) -> Column:
@@ -384,6 +384,10 @@ LIGHTCURVES = Table(
     # Rows without an oid come after those of one index that have one.
     sort=("object_healpix_29", "oid", "hmjd", "expid", "rcid", "sourceid"),
     spatial=True,
+    # An object's rows are a thousand: few more are read with them, and the index leads to them.
+    row_group_rows=4096,
+    codec_level=PERIOD_CODEC_LEVEL,
+    statistics=("_healpix_29", "object_healpix_29"),
 )
 
 LIGHTCURVE_INDEX = Table(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import date
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from store import disk
 from store.atomic import checksum, checksum_of, partial_of, sweep, write_whole
-from store.columns import CODEC_LEVEL, PERIOD_CODEC_LEVEL, Table
+from store.columns import PERIOD_CODEC_LEVEL, Table
 from store.errors import DamagedArchiveError
 from store.layout import CATALOGUES, HealpixPixel, Layout
 from store.manifest import FileEntry
@@ -62,6 +62,7 @@ class TableWriter:
 
     The file has no name until it is finished, and none at all if it is left before that. It is made
     in the folder `making`, for who does not hold the lock of the group that it belongs to.
+    `metadata` is said in the file beside the contract's words.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class TableWriter:
         part: str,
         pixel: HealpixPixel | None = None,
         making: Path | None = None,
+        metadata: Mapping[bytes, bytes] | None = None,
     ) -> None:
         self.rows = 0
         self._nights: set[date] | None = set() if Period.named(part) else None
@@ -86,8 +88,8 @@ class TableWriter:
         # A page has several small parts: they reach the file in few large ones.
         self._buffer = BufferedWriter(self._file, BUFFER_BYTES)
         # A period is written once and read for years.
-        level = CODEC_LEVEL if self._nights is None else PERIOD_CODEC_LEVEL
-        self._writer = table.writer(self._buffer, level)
+        level = None if self._nights is None else PERIOD_CODEC_LEVEL
+        self._writer = table.writer(self._buffer, level, metadata)
         self._finished = False
 
     def __enter__(self) -> Self:
@@ -106,8 +108,8 @@ class TableWriter:
             disk.discard(self._partial)
 
     def write(self, rows: pa.Table) -> None:
-        """Append rows, in the table's schema, as one row group."""
-        self._writer.write_table(rows, row_group_size=max(1, rows.num_rows))
+        """Append rows, in the table's schema, as one row group, or several if they are many."""
+        self._writer.write_table(rows, row_group_size=self._table.row_group_rows)
         self.rows += rows.num_rows
         if self._nights is not None:
             self._nights.update(rows["night"].unique().to_pylist())
@@ -181,16 +183,28 @@ def check_intact(layout: Layout, entry: FileEntry) -> Path:
     DamagedArchiveError : it is not, or cannot be read.
     """
     path = layout.root / entry.path
-    hint = GIVE_AGAIN if entry.nights is None else GIVE_PERIOD_AGAIN
+    _check(path, entry.checksum, GIVE_AGAIN if entry.nights is None else GIVE_PERIOD_AGAIN)
+    return path
+
+
+def check_linked(link: Path) -> Path:
+    """The same of the file that a publication's link leads to, whose name tells its checksum."""
+    path = link.resolve()
+    hint = GIVE_AGAIN if Period.named(link.stem) is None else GIVE_PERIOD_AGAIN
+    _check(path, path.stem.rpartition("-")[2], hint)
+    return path
+
+
+def _check(path: Path, digest: str, hint: str) -> None:
+    """Refuse a file whose checksum does not begin with `digest`."""
     try:
-        intact = checksum_of(path) == entry.checksum
+        intact = checksum_of(path).startswith(digest)
     except OSError as error:
         what = f"cannot be read ({error.strerror})"
         raise DamagedArchiveError(what, where=path, hint=hint) from error
     if not intact:
         what = "is not what was published (checksum differs)"
         raise DamagedArchiveError(what, where=path, hint=hint)
-    return path
 
 
 def _path(

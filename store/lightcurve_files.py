@@ -7,6 +7,7 @@ Of each pixel `nightlake build ARCHIVE lightcurves` makes four files (`store.con
     lightcurve_images   what is shown of their images
     objects             its reference sources with their statistics
 
+Every pixel that was built has an index, of no rows perhaps; of the others those that have rows.
 Each tells in its Parquet metadata what it was made of (`MadeOf`). All rows of an image follow from
 what `images` says of it (its recipes), whichever files hold them: so a night's rows in a pixel are
 what they were as long as the file of the night's images is the same. Such nights are *fresh*, also
@@ -32,7 +33,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from store.layout import HealpixPixel
+from store.layout import LIGHTCURVE_TABLES, HealpixPixel
 from store.manifest import lightcurve_part
 from store.periods import Period, parse_night
 from store.snapshot import Snapshot
@@ -129,11 +130,9 @@ class LightcurveFiles:
         return digests
 
     def _of(self, pixel: HealpixPixel) -> PixelFiles:
-        paths = [
-            self._product(table, pixel)
-            for table in ("lightcurves", "lightcurve_index", "lightcurve_images", "objects")
-        ]
-        made_of = None if paths[0] is None else _made_of(paths[0])
+        paths = [product_path(self.snapshot, table, pixel) for table in LIGHTCURVE_TABLES]
+        # The index has the smallest footer.
+        made_of = None if paths[1] is None else read_made_of(paths[1])
         if made_of is None:
             paths[0] = None
             made, fresh = {}, set()
@@ -148,12 +147,10 @@ class LightcurveFiles:
         ]
         right = frozenset(made[night] for night in fresh)
         stale = frozenset(made.values()) - right
-        return PixelFiles(pixel, *paths, made_of, right, stale, tuple(others))
-
-    def _product(self, table: str, pixel: HealpixPixel) -> Path | None:
-        folder = self.snapshot.folder / table / "dataset" / pixel.hats_path
-        path = folder / f"{lightcurve_part(pixel)}.parquet"
-        return path if path.exists() else None
+        curves, index, images, objects = paths
+        return PixelFiles(
+            pixel, curves, index, images, objects, made_of, right, stale, tuple(others)
+        )
 
     def _is_held(
         self, path: Path, pixel: HealpixPixel, made_of: MadeOf | None, fresh: set[str]
@@ -185,7 +182,15 @@ def digest_in(path: str) -> str:
     return path.rpartition("-")[2].removesuffix(".parquet")
 
 
-def _made_of(path: Path) -> MadeOf | None:
+def product_path(snapshot: Snapshot, table: str, pixel: HealpixPixel) -> Path | None:
+    """A pixel's file of one of `LIGHTCURVE_TABLES`; None if it has none."""
+    folder = snapshot.folder / table / "dataset" / pixel.hats_path
+    path = folder / f"{lightcurve_part(pixel)}.parquet"
+    return path if path.exists() else None
+
+
+def read_made_of(path: Path) -> MadeOf | None:
+    """What a file of light curves was made of; None if it does not say."""
     import pyarrow.parquet as pq
 
     return MadeOf.read(pq.read_schema(path))

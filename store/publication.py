@@ -239,7 +239,7 @@ def _make_current(
     disk.rename(partial, target)
     disk.sync_folder(layout.publications)
     for table in CATALOGUES:
-        if rows[table] or table not in LIGHTCURVE_TABLES:
+        if table not in LIGHTCURVE_TABLES or _are_built(change.groups):
             _show(layout, table, table)
         else:
             _hide(layout, table)
@@ -320,8 +320,8 @@ def _build_folder(
         if name == INDEX:
             link_index(layout, settings, target, parent, old, new, rows[name])
             continue
-        if name in LIGHTCURVE_TABLES and not rows[name]:
-            continue  # nobody has built them
+        if name in LIGHTCURVE_TABLES and not _are_built(change.groups):
+            continue
         disk.make_folder(target)
         if name in PIXEL_TABLES:
             pixels = link_pixels(layout, name, target, parent, old, new)
@@ -337,6 +337,11 @@ def _build_folder(
                 counts = _counted_anew(layout, change.groups, name)
             write_point_map(target, counts)
     return rows
+
+
+def _are_built(groups: Iterable[str]) -> bool:
+    """Whether there are light curves."""
+    return any(group.startswith(LIGHTCURVES) for group in groups)
 
 
 def _changed_counts(

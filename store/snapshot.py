@@ -15,8 +15,8 @@ from typing import Any
 
 from store.errors import DamagedArchiveError
 from store.hats import catalogue_pixels
-from store.layout import PIXEL_TABLES, HealpixPixel, Layout
-from store.manifest import Manifest
+from store.layout import LIGHTCURVE_TABLES, PIXEL_TABLES, HealpixPixel, Layout
+from store.manifest import LIGHTCURVES, Manifest
 from store.partition import Partition
 from store.settings import read_settings
 from store.untrusted import check_publication, read_json
@@ -54,6 +54,11 @@ class Snapshot:
         return manifests
 
     @property
+    def has_lightcurves(self) -> bool:
+        """Whether light curves were built."""
+        return any(group.startswith(LIGHTCURVES) for group in self.groups)
+
+    @property
     def partition(self) -> Partition:
         """How the sky is cut in this state."""
         try:
@@ -85,7 +90,7 @@ class Snapshot:
 
     def pixels(self, table: str) -> list[HealpixPixel]:
         """The pixels that hold rows of a table that is cut by pixel; none if it is not there."""
-        if not self.rows(table):
+        if table in LIGHTCURVE_TABLES and not self.has_lightcurves:
             return []
         try:
             return catalogue_pixels(self.catalogue(table))

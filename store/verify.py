@@ -19,10 +19,12 @@ from store.errors import DamagedArchiveError
 from store.executor import Progress
 from store.findings import AGAIN, BACKUP, Finding, remedy_of
 from store.hold import hold_current
+from store.layout import LIGHTCURVE_TABLES
 from store.manifest import FileEntry
 from store.settings import read_settings
 from store.snapshot import Snapshot
 from store.verify_catalogues import check_collection, check_counts, check_links
+from store.verify_lightcurves import check_lightcurves
 from store.verify_rows import check_rows
 from store.verify_sky import SkyCheck
 
@@ -33,11 +35,13 @@ def verify(root: Path, progress: Progress | None = None, *, deep: bool = False) 
     Of each file: checksum, rows, schema, order, and that its rows lie inside their pixel. Of
     each catalogue: that it holds the links that the manifests call for and nothing else, and that
     its metadata and point map agree with them. Of margins and of the index of ids: that they hold
-    what the detections and the references call for. Of all: that no image stands twice.
+    what the detections and the references call for. Of light curves: that their index and their
+    images are those of their rows. Of all: that no image stands twice.
 
     Parameters
     ----------
-    deep : count the rows of every image, exposure, night and reference again too.
+    deep : count the rows of every image, exposure, night and reference again too, and hold light
+        curves against the detections that they were built of.
 
     Returns
     -------
@@ -78,6 +82,7 @@ def _verify(snapshot: Snapshot, progress: Progress | None, deep: bool) -> list[F
         findings += check_counts(snapshot, table, of_table)
     findings += check_collection(snapshot, settings, sound)
     findings += _check_images(snapshot, [e for e in sound if e.table == "images"])
+    findings += check_lightcurves(snapshot, sound, deep)
     if deep:
         findings += check_rows(snapshot.layout.root, entries, sound)
     return findings
@@ -107,7 +112,7 @@ def _check_file(snapshot: Snapshot, entry: FileEntry, sky: SkyCheck) -> Iterator
         what = f"holds {file.metadata.num_rows} rows, its manifest says {entry.rows}"
         yield Finding("rows", entry.path, what, remedy)
         return
-    if entry.pixel is not None:
+    if entry.pixel is not None and entry.table not in LIGHTCURVE_TABLES:
         yield from _check_nights(entry, file, remedy)
         yield from sky.check(entry, entry.pixel, file)
 

@@ -48,16 +48,16 @@ def check_links(
         if name not in found or os.path.realpath(folder / name) != path:
             what = f"is in a manifest, but {table.name}/{name} does not lead to it"
             yield Finding("unlinked", path, what, REPAIR)
-    if _is_unbuilt(table, entries):
+    if _is_unbuilt(snapshot, table):
         return
     if table.name in CATALOGUES and not _is_shown(snapshot, table.name, table.name):
         shown = snapshot.layout.root / table.name
         yield Finding("unlinked", str(shown), "does not lead to what is current", REPAIR)
 
 
-def _is_unbuilt(table: Table, entries: Sequence[FileEntry]) -> bool:
-    """Whether a table that somebody must build has no folder, and need not have one."""
-    return table.name in LIGHTCURVE_TABLES and not entries
+def _is_unbuilt(snapshot: Snapshot, table: Table) -> bool:
+    """Whether a table has no folder, for nobody has built it."""
+    return table.name in LIGHTCURVE_TABLES and not snapshot.has_lightcurves
 
 
 def _is_shown(snapshot: Snapshot, name: str, what: str) -> bool:
@@ -114,7 +114,7 @@ def check_counts(
     if snapshot.rows(table.name) != rows:
         what = f"the publication says {snapshot.rows(table.name)} rows, its manifests {rows}"
         yield Finding("rows", str(folder), what, REPAIR)
-    if not _metadata_names(table) or _is_unbuilt(table, entries):
+    if not _metadata_names(table) or _is_unbuilt(snapshot, table):
         return
     try:
         if table.name in PIXEL_TABLES:
