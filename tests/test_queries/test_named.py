@@ -9,6 +9,7 @@ from archives import Channel, cluster, nightly
 from queries.columns import describe
 from queries.connection import connect
 from queries.errors import UnknownQueryError
+from queries.macros import macro_names
 from queries.named import NamedQuery, internal_names, parse, query, query_names
 from store.publication import create_archive
 from store.settings import ArchiveSettings
@@ -93,4 +94,5 @@ def test_header_that_breaks_the_form_is_refused() -> None:
 def test_library_is_installed_with_the_package() -> None:
     import queries
 
-    assert len(list((Path(queries.__file__).parent / "sql").rglob("*.sql"))) == len(ALL_NAMES)
+    files = list((Path(queries.__file__).parent / "sql").rglob("*.sql"))
+    assert len(files) == len(ALL_NAMES) + len(macro_names())
