@@ -13,9 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
 from queries.connection import Session, connect
-from queries.lightcurve import filter_ids, lightcurve_by_cone, lightcurve_by_oid
 from queries.named import offered
-from queries.sky import Cone
 from store.history import AsOf, find_publication
 from store.hold import Hold, hold_current
 from store.settings import ArchiveSettings, SiteSettings
@@ -23,12 +21,15 @@ from store.snapshot import Snapshot
 
 if TYPE_CHECKING:
     import polars as pl
+    from numpy.typing import ArrayLike
 
     from ingest.compact import CompactReport
     from ingest.imports.job import ImportReport, Removal
+    from ingest.report import IngestEstimate, IngestReport, Progress
     from products.hats_export.job import ExportReport
     from products.lightcurves.job import BuildReport
-    from ingest.report import IngestEstimate, IngestReport, Progress
+    from queries.curves.reader import CurveReader
+    from queries.selection import Selection
     from store.findings import Finding
     from store.vacuum import VacuumReport
 
@@ -66,6 +67,7 @@ class Archive:
         self._as_of = as_of
         self._hold = self._held()
         self._session: Session | None = None
+        self._reader: CurveReader | None = None
         self._opening = threading.Lock()
 
     @classmethod
@@ -142,6 +144,16 @@ class Archive:
                 self._session = connect(self.snapshot, self._memory_limit)
             return self._session
 
+    @property
+    def _curves(self) -> CurveReader:
+        """What reads light curves of that state, made when it is first needed."""
+        from queries.curves.reader import CurveReader
+
+        with self._opening:
+            if self._reader is None:
+                self._reader = CurveReader(self.snapshot)
+            return self._reader
+
     def refresh(self) -> None:
         """See what is published now; an archive that was opened `as_of` stays where it is."""
         hold = self._held()
@@ -149,7 +161,7 @@ class Archive:
             if hold.snapshot.number != self.snapshot.number:
                 # Not closed: another thread may be in the middle of a question. It ends with it,
                 # and so does that session's own hold.
-                self._session = None
+                self._session, self._reader = None, None
             self._hold, former = hold, self._hold
         former.release()
 
@@ -157,6 +169,7 @@ class Archive:
         """Let go of DuckDB and of what is shown; the next question opens it again."""
         with self._opening:
             session, self._session = self._session, None
+            self._reader = None
         if session is not None:
             session.close()
         self._hold.release()
@@ -180,32 +193,57 @@ class Archive:
 
     def lightcurve(
         self,
-        oid: int | None = None,
+        oid: int | Sequence[int] | None = None,
         *,
         cone: tuple[float, float, float] | None = None,
+        positions: Any = None,
+        radius_arcsec: float = 1.5,
+        polygon: ArrayLike | None = None,
+        moc: str | os.PathLike[str] | None = None,
         filters: Sequence[str] | None = None,
+        fields: Sequence[int] | None = None,
+        hmjd: tuple[float | None, float | None] | None = None,
+        flags_mask: int = 0,
+        all_images: bool = False,
+        min_epochs: int = 1,
     ) -> pl.DataFrame:
-        """Every detection of one object, or in a cone, bad ones included (see `catflags`).
+        """Every detection of some objects, or of a part of the sky: by filter, object and time.
+
+        One of `oid`, `cone`, `positions`, `polygon` and `moc` says where. Rows that are flagged
+        come too (see `catflags`), those of images that were judged bad do not.
 
         Parameters
         ----------
-        oid : object id.
+        oid : object id, or several.
         cone : ra, dec (degrees, ICRS) and radius (arcsec).
+        positions : a table of cones, any frame with columns ra, dec and perhaps radius_arcsec, or
+            an array (n, 2 or 3); column `position` of the answer is the row of each, from 0.
+        radius_arcsec : of the positions, where they have none themselves.
+        polygon : corners in turn, (n, 2), degrees, ICRS; sides are great circles.
+        moc : coverage map as a string, 5/1-3 6/12 (IVOA MOC 2.0), or the path of its FITS file.
         filters : of zg, zr, zi; None is all.
+        fields : survey fields; None is all.
+        hmjd : earliest and latest time, both included; None is open.
+        flags_mask : leave out rows of which `catflags` has one of these bits.
+        all_images : rows of images that were judged bad come too.
+        min_epochs : leave out objects that have fewer rows, and rows without an object.
 
         Raises
         ------
-        queries.errors.UnknownObjectError : no reference source has that id, and no detection.
-        ValueError : neither or both of `oid` and `cone` are given.
+        queries.errors.UnknownObjectError : no reference source has an id, and no detection.
+        queries.errors.BadConeError, BadRegionError, UnknownFilterError, BadSelectionError :
+            what is asked for is not on the sky, or no number of its kind.
+        ValueError : not exactly one place is given.
         """
-        if (oid is None) == (cone is None):
-            raise ValueError("give either oid or cone=(ra_deg, dec_deg, radius_arcsec)")
-        if cone is not None:
-            return lightcurve_by_cone(self.session, Cone(*cone), filters)
-        assert oid is not None
-        curve = lightcurve_by_oid(self.session, oid)
-        fids = filter_ids(filters)
-        return curve if fids is None else curve.filter(curve["fid"].is_in(fids))
+        selection = _selected(oid, cone, positions, radius_arcsec, polygon, moc).narrowed(
+            filters=filters,
+            fields=fields,
+            hmjd=hmjd,
+            flags_mask=flags_mask,
+            all_images=all_images,
+            min_epochs=min_epochs,
+        )
+        return self._curves.lightcurves(selection)
 
     def query(self, name: str, /, **params: Any) -> pl.DataFrame:
         """Answer a query of the library, `queries/sql/NAME.sql`; see `nightlake query --list`.
@@ -251,6 +289,41 @@ class Archive:
         return pl.DataFrame(
             [asdict(publication) for publication in history(self.root)],
             schema_overrides={"came": groups, "changed": groups, "went": groups},
+        )
+
+    # --- copies for others --------------------------------------------------------------
+
+    def export(
+        self,
+        form: Literal["nested", "catalogues"],
+        out: PathLike,
+        *,
+        collection: str | None = None,
+        all_images: bool = False,
+        overwrite: bool = False,
+        workers: int | None = None,
+        progress: Progress | None = None,
+    ) -> ExportReport:
+        """Write what is shown as a HATS catalogue of one file a pixel, into the new folder `out`.
+
+        `nested` are light curves of one row each, as the public data releases have them, of the
+        archive or of an imported `collection`; `catalogues` are copies without links, to be served
+        over plain HTTP. See `products.hats_export.job`.
+        """
+        from products.hats_export.job import export_catalogues, export_nested
+
+        if form == "catalogues":
+            return export_catalogues(
+                self.snapshot, Path(out), overwrite=overwrite, workers=workers, progress=progress
+            )
+        return export_nested(
+            self.snapshot,
+            Path(out),
+            collection=collection,
+            all_images=all_images,
+            overwrite=overwrite,
+            workers=workers,
+            progress=progress,
         )
 
     # --- changing -----------------------------------------------------------------------
@@ -300,41 +373,6 @@ class Archive:
     def estimate(
         self,
         paths: PathLike | Sequence[PathLike],
-    # --- copies for others --------------------------------------------------------------
-
-    def export(
-        self,
-        form: Literal["nested", "catalogues"],
-        out: PathLike,
-        *,
-        collection: str | None = None,
-        all_images: bool = False,
-        overwrite: bool = False,
-        workers: int | None = None,
-        progress: Progress | None = None,
-    ) -> ExportReport:
-        """Write what is shown as a HATS catalogue of one file a pixel, into the new folder `out`.
-
-        `nested` are light curves of one row each, as the public data releases have them, of the
-        archive or of an imported `collection`; `catalogues` are copies without links, to be served
-        over plain HTTP. See `products.hats_export.job`.
-        """
-        from products.hats_export.job import export_catalogues, export_nested
-
-        if form == "catalogues":
-            return export_catalogues(
-                self.snapshot, Path(out), overwrite=overwrite, workers=workers, progress=progress
-            )
-        return export_nested(
-            self.snapshot,
-            Path(out),
-            collection=collection,
-            all_images=all_images,
-            overwrite=overwrite,
-            workers=workers,
-            progress=progress,
-        )
-
         *,
         night: date | None = None,
         metadata: PathLike | None = None,
@@ -505,6 +543,42 @@ class Archive:
         from store.verify import verify
 
         return verify(self.root, progress, deep=deep)
+
+
+def _selected(
+    oid: int | Sequence[int] | None,
+    cone: tuple[float, float, float] | None,
+    positions: Any,
+    radius_arcsec: float,
+    polygon: ArrayLike | None,
+    moc: str | os.PathLike[str] | None,
+) -> Selection:
+    """The one place that is given.
+
+    Raises
+    ------
+    ValueError : it is not exactly one.
+    """
+    from queries.selection import Selection
+
+    if sum(place is not None for place in (oid, cone, positions, polygon, moc)) != 1:
+        raise ValueError(
+            "give either oid or cone=(ra_deg, dec_deg, radius_arcsec), positions=, polygon= or moc="
+        )
+    if oid is not None:
+        return Selection.of_objects(oid)
+    if cone is not None:
+        return Selection.of_cone(*cone)
+    if positions is not None:
+        return Selection.of_table(positions, radius_arcsec)
+    if polygon is not None:
+        return Selection.of_polygon(polygon)
+    if isinstance(moc, os.PathLike):
+        from products.places import read_moc
+
+        return Selection.of_moc(read_moc(Path(moc)))
+    assert moc is not None
+    return Selection.of_moc(moc)
 
 
 def _paths(paths: PathLike | Sequence[PathLike]) -> list[Path]:

@@ -28,7 +28,7 @@ VERBS = {
     "build": "Build a product: light curves and objects.",
     "nights": "List the nights; draw the map of one.",
     "scale": "Pixel scales against their priors, and against airmass.",
-    "lightcurve": "Light curve of an object, or of all in a cone.",
+    "lightcurve": "Light curves of objects, or of a part of the sky.",
     "query": "Answer a query of the library, by its name.",
     "sql": "Answer one SQL question.",
     "crossmatch": "Match two catalogues by position.",

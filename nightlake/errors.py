@@ -34,6 +34,8 @@ MEANING = {
 # Every other code is Exit.ERROR.
 _EXIT_OF_CODE = {
     "bad_cone": Exit.USAGE,
+    "bad_region": Exit.USAGE,
+    "bad_selection": Exit.USAGE,
     "bad_parameter": Exit.USAGE,
     "missing_parameter": Exit.USAGE,
     "unknown_filter": Exit.USAGE,
@@ -46,10 +48,10 @@ _EXIT_OF_CODE = {
     "nothing_to_compact": Exit.NOTHING,
     "unknown_night": Exit.NOTHING,
     "unknown_import": Exit.NOTHING,
-    "unknown_object": Exit.NOTHING,
-    "unknown_publication": Exit.NOTHING,
     "unknown_collection": Exit.NOTHING,
     "nothing_to_export": Exit.NOTHING,
+    "unknown_object": Exit.NOTHING,
+    "unknown_publication": Exit.NOTHING,
     "nothing_to_draw": Exit.NOTHING,
 }
 

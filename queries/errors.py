@@ -9,8 +9,12 @@ store.errors.NightlakeError
     ├── MissingParameterError     no value for a parameter that has no default
     ├── BadParameterError         a value that is not of the parameter's type
     ├── BadConeError              a place or radius that is not on the sky
+    ├── BadRegionError            a polygon or a coverage map that is none
+    ├── BadSelectionError         a number that narrows a question, and is out of its range
     ├── UnknownFilterError        a filter the survey does not have
-    └── UnknownObjectError        an object id that no reference source has, and no detection
+    ├── UnknownObjectError        an object id that no reference source has, and no detection
+    ├── UnknownImportedError      an object id that no imported curve has
+    └── UnknownCollectionError    a name that nothing was imported by
 """
 
 from __future__ import annotations
@@ -106,6 +110,27 @@ class BadConeError(QueryError):
         )
 
 
+class BadRegionError(QueryError):
+    """A polygon or a coverage map that is none, or holds nothing."""
+
+    code = "bad_region"
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            what,
+            hint="Give corners as RA and DEC in degrees (ICRS), or a coverage map as 5/1-3 6/12.",
+        )
+
+
+class BadSelectionError(QueryError):
+    """A number that narrows a question, and is out of its range."""
+
+    code = "bad_selection"
+
+    def __init__(self, what: str, hint: str) -> None:
+        super().__init__(what, hint=hint)
+
+
 class UnknownFilterError(QueryError):
     """A filter the survey does not have."""
 
@@ -128,3 +153,27 @@ class UnknownObjectError(QueryError, LookupError):
             where=root,
             hint="Look around a place with --cone RA DEC RADIUS, or add its field's references.",
         )
+
+
+class UnknownImportedError(QueryError, LookupError):
+    """An object id that no curve of a collection has."""
+
+    code = "unknown_object"
+
+    def __init__(self, oid: int, collection: str, root: Path) -> None:
+        super().__init__(
+            f"object {oid} is not in collection {collection}",
+            where=root,
+            hint="Look around a place with --cone RA DEC RADIUS.",
+        )
+
+
+class UnknownCollectionError(QueryError, LookupError):
+    """A name that nothing was imported by."""
+
+    code = "unknown_collection"
+
+    def __init__(self, name: str, root: Path, known: Sequence[str]) -> None:
+        there = ", ".join(known)
+        hint = f"There are: {there}." if there else "Nothing was imported."
+        super().__init__(f"no collection {name!r} was imported", where=root, hint=hint)

@@ -18,6 +18,8 @@ from store.layout import Layout
 
 ENVIRONMENT = "NIGHTLAKE_ARCHIVE"
 FORMATS = ("table", "csv", "parquet", "votable")
+# Of light curves, which astropy reads as its own tables too.
+CURVE_FORMATS = (*FORMATS, "ecsv")
 
 
 def split_archive(

@@ -13,16 +13,15 @@ from products.errors import UnknownFormatError, UnwritableOutputError
 from products.exports import export, format_of
 from products.tables import print_table
 from queries.columns import describe
-from queries.connection import connect
-from queries.lightcurve import lightcurve_by_oid
+from queries.curves.reader import CurveReader
+from queries.selection import Selection
 
 
 @pytest.fixture(scope="module")
 def curve(tmp_path_factory: pytest.TempPathFactory) -> pl.DataFrame:
     root = tmp_path_factory.mktemp("a") / "A"
     snapshot = nightly(root, *cluster(10, 45), n_nights=3)
-    with connect(snapshot) as session:
-        return lightcurve_by_oid(session, int(Channel().oids(12)[3]))
+    return CurveReader(snapshot).lightcurves(Selection.of_objects(int(Channel().oids(12)[3])))
 
 
 def test_floats_of_four_bytes_are_written_with_the_digits_they_have(tmp_path, capsys) -> None:

@@ -2,6 +2,7 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -9,17 +10,21 @@ from archives import Channel, cluster, night_files, nightly
 from archives import reference_files as write_reference
 from astropy import units as u
 from astropy.coordinates import SkyCoord
+from bruteforce import all_rows, curve_in_cone, curve_of
 
 from queries.connection import connect
-from queries.errors import UnknownFilterError, UnknownObjectError
-from queries.lightcurve import (
-    lightcurve_by_cone,
-    lightcurve_by_oid,
-    reference_files,
+from queries.curves.cache import ByteCache
+from queries.curves.reader import CurveReader
+from queries.errors import (
+    BadConeError,
+    BadRegionError,
+    BadSelectionError,
+    UnknownFilterError,
+    UnknownObjectError,
 )
-from queries.sky import Cone
-from store.channel import channel_of_oid, channel_part
+from queries.selection import Selection
 from store.contract import IMAGES
+from store.errors import DamagedArchiveError
 from store.files import write_table
 from store.layout import Layout
 from store.manifest import Manifest, night_group, references_group
@@ -36,22 +41,28 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
     return nightly(root, *cluster(10, 45), n_nights=3, channels=[RED, GREEN, OTHER])
 
 
+def of_object(snapshot: Snapshot, *oids: int) -> pl.DataFrame:
+    return CurveReader(snapshot, ByteCache()).lightcurves(Selection.of_objects(oids))
+
+
+def in_cone(snapshot: Snapshot, ra: float, dec: float, radius: float, **narrower) -> pl.DataFrame:
+    selection = Selection.of_cone(ra, dec, radius).narrowed(**narrower)
+    return CurveReader(snapshot, ByteCache()).lightcurves(selection)
+
+
 def test_curve_of_an_object_is_its_detections_in_the_order_of_time(small: Snapshot) -> None:
     oid = int(GREEN.oids(12)[5])
-    with connect(small) as session:
-        curve = lightcurve_by_oid(session, oid)
-        every = session.sql("SELECT * FROM detections WHERE oid = $oid ORDER BY hmjd", {"oid": oid})
+    curve = of_object(small, oid)
+    assert curve.equals(curve_of(all_rows(small), oid))
     assert curve["oid"].to_list() == [oid] * 3
-    assert curve["hmjd"].to_list() == every["hmjd"].to_list()
-    assert curve["mag"].to_list() == every["mag"].to_list()
+    assert curve["hmjd"].is_sorted()
     assert curve["filtercode"].to_list() == ["zg"] * 3
     assert (curve["hjd"] - curve["hmjd"]).to_list() == [2400000.5] * 3
     assert curve["limitmag"].to_list() == [20.8] * 3
 
 
-def test_bad_rows_come_back_and_are_told(small: Snapshot) -> None:
-    with connect(small) as session:
-        curve = lightcurve_by_oid(session, int(RED.oids(12)[3]))
+def test_flagged_rows_come_back_and_are_told(small: Snapshot) -> None:
+    curve = of_object(small, int(RED.oids(12)[3]))
     assert curve["catflags"].to_list() == [65535] * 3
 
 
@@ -63,18 +74,16 @@ def test_cone_equals_brute_force_of_astropy_at_awkward_places(
     snapshot = nightly(tmp_path / "A", *places, n_nights=1)
     centre = SkyCoord(ra * u.deg, dec * u.deg)
     separation = SkyCoord(*places, unit="deg").separation(centre).arcsec
-    with connect(snapshot) as session:
-        for radius in (0.001, 5.0, 15.0, 29.0):
-            curve = lightcurve_by_cone(session, Cone(ra, dec, radius))
-            inside = np.flatnonzero(separation <= radius)
-            assert sorted(curve["oid"].to_list()) == RED.oids(200)[inside].tolist()
+    for radius in (0.001, 5.0, 15.0, 29.0):
+        curve = in_cone(snapshot, ra, dec, radius)
+        inside = np.flatnonzero(separation <= radius)
+        assert sorted(curve["oid"].to_list()) == RED.oids(200)[inside].tolist()
 
 
 def test_cone_is_exact_to_a_milliarcsecond_at_its_edge(tmp_path: Path) -> None:
     ra, dec = np.array([10.0, 10.0, 10.0]), 45.0 + np.array([0.0, 1.4995, 1.5005]) / 3600
     snapshot = nightly(tmp_path / "A", ra, dec, n_nights=1)
-    with connect(snapshot) as session:
-        assert lightcurve_by_cone(session, Cone(10.0, 45.0, 1.5)).height == 2
+    assert in_cone(snapshot, 10.0, 45.0, 1.5).height == 2
 
 
 def test_cone_across_partition_pixels_finds_all(tmp_path: Path) -> None:
@@ -83,16 +92,15 @@ def test_cone_across_partition_pixels_finds_all(tmp_path: Path) -> None:
     places = cluster(*place, 60, 3600.0)
     snapshot = nightly(tmp_path / "A", *places, n_nights=1)
     assert len(snapshot.pixels("detections")) > 1
-    with connect(snapshot) as session:
-        assert lightcurve_by_cone(session, Cone(*place, 3601.0)).height == 60
+    assert in_cone(snapshot, *place, 3601.0).equals(curve_in_cone(all_rows(snapshot), *place, 3601))
+    assert in_cone(snapshot, *place, 3601.0).height == 60
 
 
 def test_cone_joins_images_and_keeps_filters_apart(small: Snapshot) -> None:
-    cone = Cone(10.0, 45.0, 30.0)
-    with connect(small) as session:
-        everything = lightcurve_by_cone(session, cone)
-        green = lightcurve_by_cone(session, cone, ["zg"])
-        both = lightcurve_by_cone(session, cone, ["zg", "zr"])
+    cone = (10.0, 45.0, 30.0)
+    everything = in_cone(small, *cone)
+    green = in_cone(small, *cone, filters=["zg"])
+    both = in_cone(small, *cone, filters=["zg", "zr"])
     assert set(green["filtercode"]) == {"zg"}
     assert both.height == everything.height == green.height * 3
     assert everything["exptime"].null_count() == 0
@@ -101,21 +109,19 @@ def test_cone_joins_images_and_keeps_filters_apart(small: Snapshot) -> None:
 
 
 def test_cone_on_empty_sky_is_no_rows_with_all_columns(small: Snapshot) -> None:
-    with connect(small) as session:
-        none = lightcurve_by_cone(session, Cone(200.0, -45.0, 10.0))
-        some = lightcurve_by_cone(session, Cone(10.0, 45.0, 10.0))
+    none = in_cone(small, 200.0, -45.0, 10.0)
+    some = in_cone(small, 10.0, 45.0, 10.0)
     assert none.height == 0
     assert none.schema == some.schema
 
 
 def test_unknown_objects_are_named_with_what_was_looked_at(small: Snapshot) -> None:
-    with connect(small) as session:
-        with pytest.raises(UnknownObjectError, match="none of the 000633_zr_c07_q4 reference"):
-            lightcurve_by_oid(session, 633207400012345)
-        with pytest.raises(UnknownObjectError, match="no reference catalogue 000999_zi_c01_q1"):
-            lightcurve_by_oid(session, 999301100000000)
-        with pytest.raises(UnknownObjectError, match="--cone RA DEC RADIUS"):
-            lightcurve_by_oid(session, -1)
+    with pytest.raises(UnknownObjectError, match="none of the 000633_zr_c07_q4 reference"):
+        of_object(small, 633207400012345)
+    with pytest.raises(UnknownObjectError, match="no reference catalogue 000999_zi_c01_q1"):
+        of_object(small, 999301100000000)
+    with pytest.raises(UnknownObjectError, match="--cone RA DEC RADIUS"):
+        of_object(small, int(RED.oids(1)[0]), -1)
 
 
 @pytest.mark.parametrize("spread_arcsec", [60, 1800])
@@ -134,14 +140,13 @@ def test_objects_are_found_after_their_reference_was_replaced(
     snapshot = publish(
         layout.root, {night_group(night): Manifest.of(night_group(night), files)}, ""
     )
-    with connect(snapshot) as session:
-        for oid in RED.oids(12).tolist():
-            curve = lightcurve_by_oid(session, oid)
-            every = session.sql("FROM detections WHERE oid = $oid ORDER BY hmjd", {"oid": oid})
-            assert curve.height == every.height == (3 if oid in RED.oids(9) else 2)
-            assert curve["ra"].to_list() == every["ra"].to_list()
-        with pytest.raises(UnknownObjectError, match="reference sources has that id, and no det"):
-            lightcurve_by_oid(session, int(RED.oids(13)[12]))
+    rows = all_rows(snapshot)
+    for oid in RED.oids(12).tolist():
+        curve = of_object(snapshot, oid)
+        assert curve.height == (3 if oid in RED.oids(9) else 2)
+        assert curve.equals(curve_of(rows, oid))
+    with pytest.raises(UnknownObjectError, match="reference sources has that id, and no det"):
+        of_object(snapshot, int(RED.oids(13)[12]))
 
 
 def test_image_that_stands_in_two_nights_multiplies_no_row(tmp_path: Path) -> None:
@@ -158,16 +163,118 @@ def test_image_that_stands_in_two_nights_multiplies_no_row(tmp_path: Path) -> No
     )
     with connect(snapshot) as session:
         assert session.rows("SELECT count(*), count(DISTINCT pid) FROM images") == [(2, 1)]
-        assert lightcurve_by_oid(session, int(RED.oids(1)[0])).height == 1
-        assert lightcurve_by_cone(session, Cone(10, 45, 100)).height == 12
+    assert of_object(snapshot, int(RED.oids(1)[0])).height == 1
+    assert in_cone(snapshot, 10, 45, 100).height == 12
 
 
-def test_unknown_filter_is_refused(small: Snapshot) -> None:
-    with connect(small) as session, pytest.raises(UnknownFilterError, match="'g' is not known"):
-        lightcurve_by_cone(session, Cone(10, 45, 1), ["g"])
+def test_several_objects_come_one_after_the_other(small: Snapshot) -> None:
+    oids = [*RED.oids(3).tolist(), *OTHER.oids(2).tolist(), *GREEN.oids(2).tolist()]
+    curve = of_object(small, *oids[::-1], oids[0])
+    rows = all_rows(small)
+    assert curve.equals(pl.concat([curve_of(rows, oid) for oid in sorted(oids, key=_by_filter)]))
 
 
-def test_object_id_names_its_channel_and_only_that_file_is_read(small: Snapshot) -> None:
-    oid = int(OTHER.oids(1)[0])
-    assert channel_part(*channel_of_oid(oid)) == OTHER.part == "000634_zr_c12_q1"
-    assert [path.parent.name for path in reference_files(small, oid)] == [OTHER.part]
+def _by_filter(oid: int) -> tuple[int, int]:
+    return oid // 10**11 % 10, oid
+
+
+def test_positions_say_which_row_is_of_which(small: Snapshot) -> None:
+    ra, dec = cluster(10, 45)
+    places = pl.DataFrame({"ra": [*ra[::-1], 200.0, ra[0]], "dec": [*dec[::-1], -45.0, dec[0]]})
+    reader = CurveReader(small, ByteCache())
+    curves = reader.lightcurves(Selection.of_table(places, 2.0))
+    rows = all_rows(small)
+    for i, (at_ra, at_dec) in enumerate(places.rows()):
+        curve = curves.filter(pl.col("position") == i).drop("position")
+        assert curve.equals(curve_in_cone(rows, at_ra, at_dec, 2.0))
+    assert curves["position"].is_sorted()
+    assert curves["position"].unique().to_list() == [*range(12), 13]
+    arrays = Selection.of_table(np.array(places), 2.0)
+    assert reader.lightcurves(arrays).equals(curves)
+    radii = Selection.of_table(places.with_columns(radius_arcsec=pl.lit(2.0)).to_dict())
+    assert reader.lightcurves(radii).equals(curves)
+
+
+def test_answers_are_narrowed(small: Snapshot) -> None:
+    rows = in_cone(small, 10, 45, 100)
+    cone = (10.0, 45.0, 100.0)
+    assert in_cone(small, *cone, fields=[634]).equals(rows.filter(pl.col("field") == 634))
+    first, *_, last = sorted(set(rows["hmjd"]))
+    inner = in_cone(small, *cone, hmjd=(first, None)).height
+    assert inner == rows.height
+    middle = in_cone(small, *cone, hmjd=(np.nextafter(first, np.inf), np.nextafter(last, 0)))
+    assert middle.equals(rows.filter(pl.col("hmjd").is_between(first, last, closed="none")))
+    clean = in_cone(small, *cone, flags_mask=32768)
+    assert clean.equals(rows.filter(pl.col("catflags") == 0))
+    assert in_cone(small, *cone, min_epochs=3).equals(rows)
+    assert in_cone(small, *cone, min_epochs=4).is_empty()
+
+
+def test_bad_images_are_left_out_unless_asked_for(tmp_path: Path) -> None:
+    nightly(tmp_path / "A", *cluster(10, 45), n_nights=2)
+    layout, night = Layout(tmp_path / "A"), date(2024, 2, 1)
+    files = night_files(layout, night, [RED, GREEN], *cluster(10, 45), 5)
+    path = next(layout.root / f.path for f in files if f.table == "images")
+    images = pl.read_parquet(path).with_columns(
+        is_bad=pl.col("fid") == 2, bad_reason=pl.lit("seeing")
+    )
+    entry = write_table(
+        layout, IMAGES, images.to_arrow(compat_level=pl.CompatLevel.oldest()), "20240201"
+    )
+    files = [entry, *(f for f in files if f.table != "images")]
+    snapshot = publish(
+        layout.root, {night_group(night): Manifest.of(night_group(night), files)}, ""
+    )
+    rows, oid = all_rows(snapshot), int(RED.oids(1)[0])
+    assert of_object(snapshot, oid).equals(curve_of(rows, oid))
+    assert of_object(snapshot, oid).height == 2
+    assert in_cone(snapshot, 10, 45, 100).equals(curve_in_cone(rows, 10, 45, 100))
+    every = in_cone(snapshot, 10, 45, 100, all_images=True)
+    assert every.equals(curve_in_cone(rows, 10, 45, 100, all_images=True))
+    assert every["is_bad"].sum() == 12
+    assert set(every.filter("is_bad")["bad_reason"]) == {"seeing"}
+
+
+def test_places_that_are_none_are_told(small: Snapshot) -> None:
+    with pytest.raises(BadConeError, match="position 1: declination 95 is not within"):
+        Selection.of_positions([10, 10], [45, 95], 1.5)
+    with pytest.raises(BadConeError, match="position 0: centre and radius must be numbers"):
+        Selection.of_positions([np.nan], [45], 1.5)
+    with pytest.raises(BadSelectionError, match="no table of places"):
+        Selection.of_table({"x": [1]})
+    with pytest.raises(BadSelectionError, match="no object is named"):
+        Selection.of_objects([])
+    for wrong, what in (
+        ({"flags_mask": -1}, "flags mask -1 is not within"),
+        ({"min_epochs": 0}, "at least 0 epochs"),
+        ({"fields": [99999]}, "no field 99999"),
+        ({"hmjd": (2, 1)}, "no time is from 2 to 1"),
+    ):
+        with pytest.raises(BadSelectionError, match=what):
+            in_cone(small, 10, 45, 1, **wrong)
+    with pytest.raises(UnknownFilterError, match="'g' is not known"):
+        in_cone(small, 10, 45, 1, filters=["g"])
+    with pytest.raises(BadRegionError, match="2 corners holds nothing"):
+        Selection.of_polygon([(1, 2), (3, 4)])
+
+
+def test_file_that_is_damaged_is_named(tmp_path: Path) -> None:
+    snapshot = nightly(tmp_path / "A", *cluster(10, 45))
+    path = snapshot.files("detections")[0].resolve()
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(DamagedArchiveError, match=r"20240110.*nightlake verify ARCHIVE"):
+        in_cone(snapshot, 10, 45, 1)
+
+
+def test_memory_is_bounded_and_what_is_used_stays() -> None:
+    cache, made = ByteCache(100), []
+
+    def get(key: str, size: int) -> str:
+        return cache.get(key, lambda: (made.append(key) or key, size))
+
+    for key, size in (("a", 40), ("b", 40), ("a", 40), ("c", 40), ("a", 40), ("b", 40)):
+        assert get(key, size) == key
+    assert made == ["a", "b", "c", "b"]
+    assert get("large", 101) == "large"
+    assert cache.held_bytes <= 100
+    assert "large" not in cache

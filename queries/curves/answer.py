@@ -1,0 +1,94 @@
+"""Found rows as one answer: in order, with the columns that are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from queries.curves.arrays import arrow, valid, values
+from queries.curves.columns import JD_OF_MJD, SHOWN
+from queries.frames import stream_frame
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Index = NDArray[np.int64]
+_NO_OID = np.iinfo(np.int64).max
+
+
+def in_order(rows: pa.RecordBatch, target: Index | None) -> tuple[Index | None, Index]:
+    """The order of an answer, and where in it each curve begins.
+
+    By target, filter, object and time; rows without an object after those with one. What comes
+    from a pixel's light curves has its objects in that order already, each in a run.
+
+    Returns
+    -------
+    order : int64 (n,), rows; None if they are in order.
+    starts : int64, rows at which target, filter or object change, the first among them.
+    """
+    n = rows.num_rows
+    hmjd = _filled(rows, "hmjd", np.inf)
+    curve = [_filled(rows, "oid", _NO_OID), _filled(rows, "fid", 0)]
+    if target is not None:
+        curve.append(target)
+    starts = _changes(curve, n)
+    # Times differ within a curve but for images of one exposure.
+    if _in_order_within(hmjd, starts):
+        if len(starts) == 1:
+            return None, starts
+        lengths = np.diff(np.append(starts, n))
+        # oid, then fid, then target: the last key counts first.
+        runs = np.lexsort([key[starts] for key in curve])
+        ranked = [key[starts][runs] for key in curve]
+        if len(_changes(ranked, len(runs))) == len(runs):
+            if (runs[1:] > runs[:-1]).all():
+                return None, starts
+            lengths = lengths[runs]
+            starts_of_answer = np.cumsum(lengths) - lengths
+            order = np.arange(n) + np.repeat(starts[runs] - starts_of_answer, lengths)
+            return order, starts_of_answer
+    ties = [_filled(rows, name, 0) for name in ("sourceid", "rcid", "expid")]
+    order = np.lexsort([*ties, hmjd, *curve])
+    return order, _changes([key[order] for key in curve], n)
+
+
+def _in_order_within(hmjd: NDArray[np.float64], starts: Index) -> bool:
+    """Whether time grows within each curve."""
+    grows = hmjd[1:] > hmjd[:-1]
+    grows[starts[1:] - 1] = True
+    return bool(grows.all())
+
+
+def _changes(keys: Sequence[NDArray[Any]], n: int) -> Index:
+    """Where one of some keys differs from that of the row before; the first row is one."""
+    if not n:
+        return np.empty(0, np.int64)
+    changed = np.ones(n, bool)
+    changed[1:] = keys[0][1:] != keys[0][:-1]
+    for key in keys[1:]:
+        changed[1:] |= key[1:] != key[:-1]
+    return np.flatnonzero(changed)
+
+
+def frame_of(rows: pa.RecordBatch, more: Sequence[tuple[str, pa.Array]] = ()) -> pl.DataFrame:
+    """The columns that are shown, with `more` before them."""
+    names, arrays = [name for name, _ in more], [array for _, array in more]
+    for name in SHOWN:
+        names.append(name)
+        arrays.append(_hjd(rows) if name == "hjd" else rows.column(name))
+    return stream_frame(pa.table(arrays, names=names))
+
+
+def _hjd(rows: pa.RecordBatch) -> pa.Array:
+    hmjd = rows.column("hmjd")
+    missing = ~valid(hmjd) if hmjd.null_count else None
+    return arrow(values(hmjd) + JD_OF_MJD, missing)
+
+
+def _filled(rows: pa.RecordBatch, name: str, null: float) -> NDArray[Any]:
+    return values(rows.column(name), null)

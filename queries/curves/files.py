@@ -1,0 +1,189 @@
+"""Parquet files of rows in the order of a HEALPix index, read row group by row group.
+
+A file's footer is parsed once and remembered, with the rows and the index range of each row group.
+A reader is opened about the parsed footer in 0.1 ms; those of large files stay open.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from queries.curves.cache import SHARED, ByteCache
+from store.errors import DamagedArchiveError
+
+Value = TypeVar("Value")
+Index = NDArray[np.int64]
+# Of one row group and column, in a parsed footer.
+_FOOTER_BYTES = 400
+
+
+@dataclass(frozen=True)
+class ParquetFile:
+    """One published file: its footer, and readers of it for as many threads as ask at once.
+
+    Attributes
+    ----------
+    start : int64 (n_groups + 1,), first row of each row group, then the number of rows.
+    first, last : int64 (n_groups,), smallest and largest index in each; empty without `order_by`.
+    """
+
+    path: Path
+    columns: tuple[str, ...]
+    metadata: Any
+    numbers: list[int]
+    start: Index
+    first: Index
+    last: Index
+
+    def read(self, groups: Sequence[int]) -> pa.RecordBatch:
+        """All rows of some row groups, in this order, as one batch.
+
+        Raises
+        ------
+        DamagedArchiveError : the file cannot be read.
+        """
+        return guarded(self.path, lambda: self._read(list(groups)))
+
+    def _read(self, groups: list[int]) -> pa.RecordBatch:
+        reader = _READERS.take(self.path) or _reader(self.path, self.metadata)
+        table = reader.read_row_groups(
+            groups, column_indices=self.numbers, use_threads=len(groups) > _MANY_GROUPS
+        )
+        if self.metadata.num_row_groups >= _STAYS_OPEN:
+            _READERS.give(self.path, reader)
+        rows = one_batch(table)
+        # In the order that was asked for, and of plain types: pieces of several files are joined.
+        columns = [rows.column(name) for name in self.columns]
+        return pa.RecordBatch.from_arrays(columns, names=list(self.columns))
+
+
+# A file of fewer is cheap to open, and there may be a thousand: one a night.
+_STAYS_OPEN = 8
+# Where threads pay: below, handing the columns round costs more than it saves.
+_MANY_GROUPS = 8
+
+
+class _Readers:
+    """Open readers that nobody uses at the moment: a reader is for one thread at a time."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._idle: deque[tuple[Path, Any]] = deque()
+        self._lock = threading.Lock()
+
+    def take(self, path: Path) -> Any | None:
+        """One of the file at `path`, which is the caller's until it is given back; or None."""
+        with self._lock:
+            for place, (of, reader) in enumerate(self._idle):
+                if of == path:
+                    del self._idle[place]
+                    return reader
+        return None
+
+    def give(self, path: Path, reader: Any) -> None:
+        """Keep a reader for the next one; the one that waits longest goes if they are too many."""
+        with self._lock:
+            self._idle.appendleft((path, reader))
+            if len(self._idle) > self._most:
+                self._idle.pop()
+
+
+# Each has a file open, and a process may have a thousand.
+_READERS = _Readers(128)
+
+
+def open_file(
+    path: Path, columns: Sequence[str], order_by: str | None, cache: ByteCache = SHARED
+) -> ParquetFile:
+    """The file at `path`, a published one, of which `columns` will be read.
+
+    Raises
+    ------
+    DamagedArchiveError : it cannot be read, or lacks a column.
+    """
+
+    def make() -> tuple[ParquetFile, int]:
+        file = guarded(path, lambda: _open(path, tuple(columns), order_by))
+        return file, file.metadata.num_row_groups * file.metadata.num_columns * _FOOTER_BYTES
+
+    return cache.get(("file", path, order_by, *columns), make)
+
+
+def read_columns(path: Path, columns: Sequence[str]) -> pa.RecordBatch:
+    """Some columns of a small file, as one batch.
+
+    Raises
+    ------
+    DamagedArchiveError : it cannot be read, or lacks a column.
+    """
+    file = guarded(path, lambda: _open(path, tuple(columns), None))
+    return file.read(range(file.metadata.num_row_groups))
+
+
+def guarded(path: Path, read: Callable[[], Value]) -> Value:
+    """What `read` gives; what goes wrong with the file is told as damage."""
+    try:
+        return read()
+    except (OSError, pa.ArrowException, KeyError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise DamagedArchiveError(
+            f"the file cannot be read ({reason})",
+            where=path,
+            hint="See what is wrong with: nightlake verify ARCHIVE.",
+        ) from error
+
+
+def one_batch(table: pa.Table) -> pa.RecordBatch:
+    """The rows of a table as one batch; copied only where they are in pieces."""
+    batches = table.to_batches()
+    if len(batches) != 1:
+        batches = table.combine_chunks().to_batches()
+    return batches[0] if batches else pa.RecordBatch.from_pylist([], schema=table.schema)
+
+
+def _reader(path: Path, metadata: Any) -> Any:
+    # Neither buffered nor read ahead: the file is in memory, or soon will be.
+    file = pq.ParquetFile(
+        pa.memory_map(str(path)), metadata=metadata, pre_buffer=False, buffer_size=0
+    )
+    return file.reader
+
+
+def _open(path: Path, columns: tuple[str, ...], order_by: str | None) -> ParquetFile:
+    if not stat.S_ISREG(path.stat().st_mode):  # a pipe that someone laid there would be waited at
+        raise OSError("no regular file")
+    metadata = pq.read_metadata(path, memory_map=True)
+    names = [metadata.schema.column(i).path for i in range(metadata.num_columns)]
+    numbers = [names.index(name) if name in names else _missing(name) for name in columns]
+    n_groups = metadata.num_row_groups
+    rows = [metadata.row_group(i).num_rows for i in range(n_groups)]
+    bounds = np.empty((2, n_groups if order_by else 0), np.int64)
+    if order_by:
+        number = names.index(order_by) if order_by in names else _missing(order_by)
+        for i in range(n_groups):
+            said = metadata.row_group(i).column(number).statistics
+            known = said is not None and said.has_min_max
+            bounds[:, i] = (said.min, said.max) if known else (0, np.iinfo(np.int64).max - 1)
+    start = np.concatenate([[0], np.cumsum(rows, dtype=np.int64)]).astype(np.int64)
+    return ParquetFile(path, columns, metadata, numbers, start, bounds[0], bounds[1])
+
+
+def _missing(name: str) -> int:
+    raise KeyError(f"column {name} is missing")
+
+
+def resolved(path: Path) -> Path:
+    """Where a link of a publication leads: the immutable file, whose name tells its content."""
+    return Path(os.path.realpath(path))

@@ -1,0 +1,73 @@
+"""Pieces of rows: which of a piece a place holds, and which row groups are read at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from queries.curves.arrays import arrow
+from queries.curves.places import Place, Ranges
+
+Index = NDArray[np.int64]
+
+
+class Found(NamedTuple):
+    """Some rows, and the target that each is of; None is the only one."""
+
+    rows: pa.RecordBatch
+    target: Index | None
+
+
+def pick(rows: pa.RecordBatch, index: Index, place: Place, ranges: Ranges) -> Found | None:
+    """The rows that a place holds, a row as many times as targets hold it; None without.
+
+    Parameters
+    ----------
+    index : int64 (n,), ascending: what the ranges speak of.
+    """
+    start = np.searchsorted(index, ranges.first)
+    length = np.searchsorted(index, ranges.past) - start
+    total = int(length.sum())
+    if not total:
+        return None
+    if len(length) == 1:
+        row = np.arange(start[0], start[0] + total)
+        target = np.full(total, ranges.target[0])
+    else:
+        row = np.arange(total) + np.repeat(start - (np.cumsum(length) - length), length)
+        target = np.repeat(ranges.target, length)
+    held = place.holds(rows, row, target)
+    if not held.all():
+        row, target = row[held], target[held]
+        if not row.size:
+            return None
+    if row[-1] - row[0] + 1 == row.size and (row[1:] > row[:-1]).all():
+        return Found(rows.slice(int(row[0]), row.size), target)
+    return Found(rows.take(arrow(row)), target)
+
+
+def spans(low: Index, high: Index, most: int) -> Iterator[tuple[tuple[int, int], slice]]:
+    """Row groups that are read at once, and which of the wanted parts lie in them.
+
+    Parameters
+    ----------
+    low, high : int64 (n,), first row group of each part and one past its last; `low` ascending.
+    most : row groups at once, unless one part has more.
+
+    Yields
+    ------
+    first and one past the last row group; the slice of parts that lie in these.
+    """
+    begin = 0
+    while begin < low.size:
+        first, past, end = int(low[begin]), int(high[begin]), begin + 1
+        # A gap is not read over.
+        while end < low.size and low[end] <= past and max(past, int(high[end])) - first <= most:
+            past = max(past, int(high[end]))
+            end += 1
+        yield (first, past), slice(begin, end)
+        begin = end

@@ -1,0 +1,366 @@
+"""Light curves of one snapshot: from what is asked for to the rows of an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from queries.curves.answer import frame_of, in_order
+from queries.curves.arrays import arrow, truths, valid, values
+from queries.curves.cache import SHARED, ByteCache
+from queries.curves.channels import (
+    QUADRANT_ARCSEC,
+    Channel,
+    References,
+    by_channel,
+    night_channels,
+    oids_of,
+)
+from queries.curves.files import one_batch, resolved
+from queries.curves.images import Images, no_images, of_nights, read_images
+from queries.curves.leaves import Leaves
+from queries.curves.nightly import ROWS, Nightly
+from queries.curves.pieces import Found
+from queries.curves.places import Circles, Objects, Place
+from queries.curves.product import Product
+from queries.errors import UnknownObjectError
+from queries.selection import Selection
+from queries.sky import Cone
+from store.channel import channel_of_oid, channel_part
+from store.hold import Hold
+from store.layout import HealpixPixel
+from store.lightcurve_files import LightcurveFiles
+from store.periods import parse_night
+from store.settings import read_settings
+from store.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Index = NDArray[np.int64]
+
+# A reference position is kept to 1e-7 degrees, and so is a detection's.
+_ROUNDING_ARCSEC = 0.01
+_EPOCH = date(1970, 1, 1)
+_ROWS = pa.schema([*ROWS, *no_images(0).schema])
+
+
+class CurveReader:
+    """Answers about light curves; many threads may ask one.
+
+    The snapshot is held for as long as the reader is there. What is read of its files is remembered
+    in `cache`, which all readers of a process share.
+    """
+
+    def __init__(self, snapshot: Snapshot, cache: ByteCache = SHARED) -> None:
+        self.snapshot = snapshot
+        self.close = Hold(snapshot).release
+        self._cache = cache
+        self._reach = read_settings(snapshot.layout.root).match_radius_arcsec + _ROUNDING_ARCSEC
+        self._files = LightcurveFiles(snapshot)
+        self._leaves = Leaves(snapshot)
+        self._references = References(snapshot, cache)
+        self._pixels: dict[HealpixPixel, Held] = {}
+        self._traces: dict[Channel, Trace] = {}
+        self._image_files: dict[date, Path | None] = {}
+
+    def lightcurves(self, selection: Selection) -> pl.DataFrame:
+        """The rows that are asked for: by position, filter, object and time.
+
+        Raises
+        ------
+        UnknownObjectError : no reference source has an id, and no detection.
+        DamagedArchiveError : a file that is needed cannot be read.
+        """
+        if selection.oids is not None:
+            found = list(self._objects(selection, selection.oids))
+        else:
+            place = selection.circles or selection.region
+            assert place is not None
+            found = list(self._place(selection, place))
+        rows, target = _joined(found)
+        return _answer(selection, rows, target if selection.by_position else None)
+
+    # --- by place -----------------------------------------------------------------------
+
+    def _place(self, selection: Selection, place: Place) -> Iterator[Found]:
+        ranges = place.ranges(self._reach)
+        for pixel, some in self._leaves.touched(ranges):
+            product, nightly = self._pixel(pixel)
+            if product is not None:
+                for found in product.in_place(place, some):
+                    yield from self._shown(selection, found, product.images)
+            yield from self._nightly(selection, nightly.in_place(place, some))
+
+    # --- by id --------------------------------------------------------------------------
+
+    def _objects(self, selection: Selection, oids: Sequence[int]) -> Iterator[Found]:
+        channels = by_channel(oids)
+        place = self._located(channels)
+        traces = {channel: self._trace(channel) for channel in channels}
+        found_oids = set(place.oid.tolist())
+        wanted: dict[HealpixPixel, set[int]] = {}
+        former = {channel: trace for channel, trace in traces.items() if trace.nights}
+        for pixel, some in self._leaves.touched(place.ranges(self._reach)):
+            wanted.setdefault(pixel, set()).update(place.oid[some.target].tolist())
+            for found in self._pixel(pixel).nightly.in_place(place, some):
+                yield from self._nightly(selection, [_without(found, former)])
+        for channel, trace in traces.items():
+            for pixel in trace.pixels:
+                wanted.setdefault(pixel, set()).update(channels[channel])
+            for found in self._former(channels[channel], trace):
+                found_oids.update(found.rows.column("oid").to_pylist())
+                yield from self._nightly(selection, [found])
+        for pixel, some_oids in wanted.items():
+            product = self._pixel(pixel).product
+            if product is None:
+                continue
+            for found in product.of_objects(sorted(some_oids)):
+                if len(found_oids) < len(oids):
+                    found_oids.update(found.rows.column("oid").to_pylist())
+                yield from self._shown(selection, found, product.images)
+        for oid in oids:
+            if oid not in found_oids:
+                raise UnknownObjectError(oid, self.snapshot.layout.root, self._what_is_there(oid))
+
+    def _located(self, channels: dict[Channel, list[int]]) -> Objects:
+        """Those of some objects that have a reference source."""
+        rows: list[tuple[int, float, float]] = []
+        for channel, some in channels.items():
+            sources = self._references.sources(channel)
+            if sources is None:
+                continue
+            for oid in some:
+                at = sources.at(oid)
+                if at is not None:
+                    rows.append((oid, float(sources.ra_deg[at]), float(sources.dec_deg[at])))
+        # Ids are beyond what a float holds: not through one array.
+        oids = np.array([oid for oid, *_ in rows], np.int64)
+        places = np.array([place for _, *place in rows], np.float64).reshape(-1, 2)
+        return Objects(oids, places[:, 0], places[:, 1])
+
+    def _former(self, oids: list[int], trace: Trace) -> Iterator[Found]:
+        """Rows of images that were matched to a former reference, wherever they lie."""
+        if not trace.nights:
+            return
+        cones = sorted({cone for cones in trace.nights.values() for cone in cones}, key=_by_place)
+        for pixel, _ in self._leaves.touched(Circles.of(*cones).ranges(0.0)):
+            yield from self._pixel(pixel).nightly.of_objects(oids, trace.nights.keys())
+
+    def _trace(self, channel: Channel) -> Trace:
+        if channel not in self._traces:
+            self._traces[channel] = self._find_trace(channel)
+        return self._traces[channel]
+
+    def _find_trace(self, channel: Channel) -> Trace:
+        """Where objects of a channel have rows elsewhere than at their reference sources."""
+        sources = self._references.sources(channel)
+        cone = None if sources is None else sources.cone
+        everywhere: list[Cone] = []
+        if cone is None:
+            # Nobody knows where it lies, but the images that were matched to it.
+            everywhere = [c for cs in self._nights_of(channel, self._nights).values() for c in cs]
+        near = [
+            pixel
+            for pixel, _ in self._leaves.touched(
+                Circles.of(*([cone] if cone else everywhere)).ranges(0.0)
+            )
+        ]
+        first, past = oids_of(channel)
+        pixels = []
+        nights: set[date] = set()
+        for pixel in near:
+            product, nightly = self._pixel(pixel)
+            nights.update(nightly.nights(self._nights))
+            if product is not None and not product.runs.all_at(first, past, sources):
+                pixels.append(pixel)
+        return Trace(pixels, self._nights_of(channel, sorted(nights)))
+
+    def _nights_of(self, channel: Channel, nights: Iterable[date]) -> dict[date, list[Cone]]:
+        """The nights of which images of a channel were matched to another reference than stands."""
+        current = self._references.checksum(channel)
+        found: dict[date, list[Cone]] = {}
+        for night in nights:
+            path = self._path_of_images(night)
+            if path is not None:
+                centres = night_channels(path, self._cache).former(channel, current)
+                if centres:
+                    found[night] = [Cone(*at, QUADRANT_ARCSEC) for at in _distinct(centres)]
+        return found
+
+    def _what_is_there(self, oid: int) -> str:
+        channel = channel_of_oid(oid)
+        part = channel_part(*channel)
+        if self._references.sources(channel) is not None:
+            return f"none of the {part} reference sources has that id, and no detection"
+        return f"no reference catalogue {part}"
+
+    # --- what is shown of them ------------------------------------------------------------
+
+    def _shown(self, selection: Selection, found: Found, images: Images) -> Iterator[Found]:
+        """Of the rows of light curves those that are wanted, with the columns of their images."""
+        found = _narrowed(selection, found)
+        if found.rows.num_rows:
+            yield _with_images(selection, found, images.of(found.rows), images.any_bad)
+
+    def _nightly(self, selection: Selection, parts: list[Found]) -> Iterator[Found]:
+        """The same of the rows of nights."""
+        parts = [_narrowed(selection, part) for part in parts]
+        parts = [part for part in parts if part.rows.num_rows]
+        if parts:
+            rows, target = _joined(parts)
+            joined, any_bad = of_nights(rows, self._images_of)
+            yield _with_images(selection, Found(rows, target), joined, any_bad)
+
+    # --- what is where --------------------------------------------------------------------
+
+    def _pixel(self, pixel: HealpixPixel) -> Held:
+        if pixel not in self._pixels:
+            files = self._files.of(pixel)
+            paths = (files.lightcurves, files.index, files.images)
+            product = Product(files, self._cache) if all(paths) else None
+            self._pixels[pixel] = Held(product, Nightly(files.others, files.fresh, self._cache))
+        return self._pixels[pixel]
+
+    @cached_property
+    def _nights(self) -> list[date]:
+        return [parse_night(night) for night in sorted(self._files.images)]
+
+    def _images_of(self, day: int) -> Images | None:
+        path = self._path_of_images(_EPOCH + timedelta(days=day))
+        return None if path is None else read_images(path, self._cache)
+
+    def _path_of_images(self, night: date) -> Path | None:
+        if night not in self._image_files:
+            path = self.snapshot.folder / "images" / f"{night:%Y%m%d}.parquet"
+            self._image_files[night] = resolved(path) if path.exists() else None
+        return self._image_files[night]
+
+
+class Held(NamedTuple):
+    """Who holds the rows of a pixel."""
+
+    product: Product | None
+    nightly: Nightly
+
+
+class Trace(NamedTuple):
+    """Where objects of a channel have rows elsewhere than at their reference sources.
+
+    Attributes
+    ----------
+    pixels : those whose light curves have such.
+    nights : that are in no light curves, with circles about the images.
+    """
+
+    pixels: list[HealpixPixel]
+    nights: dict[date, list[Cone]]
+
+
+def _without(found: Found, former: dict[Channel, Trace]) -> Found:
+    """Without the rows that are looked for elsewhere too: those of nights with former images."""
+    if not former:
+        return found
+    oid = values(found.rows.column("oid"))
+    night = values(found.rows.column("night"))
+    keep = np.ones(len(oid), bool)
+    for channel, trace in former.items():
+        first, past = oids_of(channel)
+        days = np.array(sorted(trace.nights), "datetime64[D]").astype(np.int32)
+        keep &= ~((oid >= first) & (oid < past) & np.isin(night, days))
+    return _kept(found, keep)
+
+
+def _narrowed(selection: Selection, found: Found) -> Found:
+    """The rows that are wanted by what they say themselves."""
+    rows = found.rows
+    keep: NDArray[np.bool_] | None = None
+
+    def also(mask: NDArray[np.bool_]) -> None:
+        nonlocal keep
+        keep = mask if keep is None else keep & mask
+
+    if selection.fids is not None:
+        also(np.isin(values(rows.column("fid")), selection.fids))
+    if selection.fields is not None:
+        also(np.isin(values(rows.column("field")), selection.fields))
+    if selection.hmjd != (-np.inf, np.inf):
+        # A time that nobody knows is NaN here, and in no range.
+        hmjd = values(rows.column("hmjd"), np.nan)
+        also((hmjd >= selection.hmjd[0]) & (hmjd <= selection.hmjd[1]))
+    if selection.flags_mask:
+        flags = values(rows.column("catflags"), 0)
+        also((flags & np.uint16(selection.flags_mask)) == 0)
+    return found if keep is None else _kept(found, keep)
+
+
+def _with_images(
+    selection: Selection, found: Found, images: pa.RecordBatch, any_bad: bool
+) -> Found:
+    """Rows and their images as one; without those of bad images unless they are wanted."""
+    rows = pa.RecordBatch.from_arrays(
+        [*found.rows.columns[: len(ROWS)], *images.columns], schema=_ROWS
+    )
+    joined = Found(rows, found.target)
+    if selection.all_images or not any_bad:
+        return joined
+    bad = truths(rows.column("is_bad"))
+    return _kept(joined, ~bad)
+
+
+def _kept(found: Found, keep: NDArray[np.bool_]) -> Found:
+    if keep.all():
+        return found
+    target = None if found.target is None else found.target[keep]
+    return Found(found.rows.filter(arrow(keep)), target)
+
+
+def _joined(parts: list[Found]) -> tuple[pa.RecordBatch, Index | None]:
+    """Some parts as one, in this order."""
+    if len(parts) == 1:
+        return parts[0].rows, parts[0].target
+    schema = parts[0].rows.schema if parts else _ROWS
+    rows = one_batch(pa.Table.from_batches([part.rows for part in parts], schema=schema))
+    targets = [part.target for part in parts if part.target is not None]
+    return rows, np.concatenate(targets) if len(targets) == len(parts) and targets else None
+
+
+def _answer(selection: Selection, rows: pa.RecordBatch, position: Index | None) -> pl.DataFrame:
+    order, starts = in_order(rows, position)
+    if selection.min_epochs > 1:
+        order = _long_enough(rows, order, starts, selection.min_epochs)
+    if order is not None:
+        rows = rows.take(arrow(order))
+        position = None if position is None else position[order]
+    if not selection.by_position:
+        return frame_of(rows)
+    numbers = np.empty(0, np.int64) if position is None else position
+    return frame_of(rows, [("position", arrow(numbers))])
+
+
+def _long_enough(
+    rows: pa.RecordBatch, order: Index | None, starts: Index, min_epochs: int
+) -> Index:
+    """The order without curves of too few rows, and without rows that are of no object."""
+    order = np.arange(rows.num_rows) if order is None else order
+    lengths = np.diff(np.append(starts, rows.num_rows))
+    keep = np.repeat(lengths >= min_epochs, lengths)
+    keep &= valid(rows.column("oid"))[order]
+    return order[keep]
+
+
+def _distinct(centres: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Centres to a tenth of a degree: those of one channel are much the same."""
+    known = [at for at in centres if np.isfinite(at).all()]
+    return sorted({(round(ra, 1), round(dec, 1)) for ra, dec in known})
+
+
+def _by_place(cone: Cone) -> tuple[float, float]:
+    return cone.ra_deg, cone.dec_deg
