@@ -37,7 +37,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 HEALPIX_ORDER = 29
 DEFAULT_PARTITION_ORDER = 5
 # Of point maps: 0.23 degrees. HATS cuts a search by them; finer ones find no pixel less to open.

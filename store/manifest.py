@@ -117,7 +117,7 @@ class Manifest:
         """The manifest at `path`, refused if it is not what was published."""
         raw = read_raw_manifest(path, expected_checksum)
         try:
-            return cls(raw["group"], tuple(_entry(entry) for entry in raw["files"]))
+            return cls(raw["group"], tuple(entry_of(entry) for entry in raw["files"]))
         except TypeError as error:
             what = "manifest has files that are not of this format"
             hint = "Restore the archive from a backup."
@@ -152,7 +152,8 @@ def read_raw_manifest(path: Path, expected_checksum: str) -> dict[str, Any]:
     return check_manifest(raw, path)
 
 
-def _entry(raw: dict[str, Any]) -> FileEntry:
+def entry_of(raw: dict[str, Any]) -> FileEntry:
+    """A file's entry as a manifest has it; TypeError if it has members of another format."""
     # JSON has no tuples.
     members: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()}
     return FileEntry(**members)

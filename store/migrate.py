@@ -2,6 +2,7 @@
 
     1 → 2   manifests say in which cells of the sky a file's rows lie; files get the columns that
             have come since, null; the setting `margin_arcsec` is 0: there are no margins
+    2 → 3   `images` says how pixel scales were judged: null; the setting `scale_limit_percent`
 
 The archive is published anew in the new format, and that says so in `archive.json` last of all.
 Killed in between, it is of the old format, or it says that it is while the new publication is
@@ -19,12 +20,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from store import disk
-from store.contract import TABLES
+from store.contract import STORED_TABLES
 from store.errors import ArchiveVersionError, DamagedArchiveError
 from store.files import check_intact, write_table
 from store.layout import FORMAT_VERSION, Layout
 from store.locks import locked, nobody_stages
-from store.manifest import FileEntry, Manifest, read_raw_manifest
+from store.manifest import FileEntry, Manifest, entry_of, read_raw_manifest
 from store.point_map import count_cells
 from store.publication import publish_anew
 from store.settings import ArchiveSettings, parse_settings, read_raw_settings, write_settings
@@ -72,9 +73,12 @@ def _is_migrated(root: Path) -> bool:
 
 
 def _settings(root: Path) -> ArchiveSettings:
-    """Its settings; a catalogue of margins that lacks what is published would be wrong: none."""
+    """Its settings, and those that have come since."""
     raw = read_raw_settings(root)
-    return parse_settings(root, {**raw, "margin_arcsec": 0.0, "format": FORMAT_VERSION})
+    if raw["format"] == 1:
+        # A catalogue of margins that lacks what is published would be wrong: none.
+        raw["margin_arcsec"] = 0.0
+    return parse_settings(root, {**raw, "format": FORMAT_VERSION})
 
 
 def _manifest(layout: Layout, group: str, digest: str) -> Manifest:
@@ -84,12 +88,12 @@ def _manifest(layout: Layout, group: str, digest: str) -> Manifest:
 
 def _file(layout: Layout, raw: dict[str, Any]) -> FileEntry:
     """A file's entry of this format; the file is written anew where columns have come since."""
-    entry, table = FileEntry(**raw), TABLES[raw["table"]]
+    entry, table = entry_of(raw), STORED_TABLES[raw["table"]]
     path = layout.root / entry.path
     try:
         schema = pq.read_schema(path)
         if schema.equals(table.schema()):
-            if entry.pixel is None:
+            if entry.pixel is None or entry.cells is not None:
                 return entry
             index = pq.read_table(path, columns=["_healpix_29"])["_healpix_29"].to_numpy()
             return replace(entry, cells=tuple(count_cells(index, entry.pixel).tolist()))
@@ -102,4 +106,4 @@ def _file(layout: Layout, raw: dict[str, Any]) -> FileEntry:
         for column in table.schema()
     ]
     anew = pa.table(columns, names=table.names)
-    return write_table(layout, table, anew, entry.part, entry.pixel)
+    return replace(write_table(layout, table, anew, entry.part, entry.pixel), nights=entry.nights)
