@@ -5,7 +5,6 @@ store.errors.NightlakeError
     ├── UnwritableOutputError     the output file cannot be written
     ├── UnknownFormatError        no such format, or none that the file's name tells
     ├── NothingToDrawError        no point has both coordinates
-    ├── UnknownCollectionError    nothing was imported by that name
     ├── NothingToExportError      there is no row
     └── CatalogueError            a catalogue to be matched
         ├── UnknownCatalogueError     no such file, or no format that is known
@@ -57,17 +56,6 @@ class NothingToDrawError(ProductError, ValueError):
 
     def __init__(self, what: str) -> None:
         super().__init__(f"no picture is drawn: {what}", hint="Ask for another place or night.")
-
-
-class UnknownCollectionError(ProductError, LookupError):
-    """Nothing was imported by that name."""
-
-    code = "unknown_collection"
-
-    def __init__(self, name: str, root: Path, known: Iterable[str]) -> None:
-        there = ", ".join(known)
-        hint = f"There are: {there}." if there else "Nothing was imported."
-        super().__init__(f"no collection {name!r} was imported", where=root, hint=hint)
 
 
 class NothingToExportError(ProductError, LookupError):

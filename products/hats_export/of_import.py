@@ -7,14 +7,13 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from products.errors import UnknownCollectionError
 from products.hats_export.nested import Curves, Widths
+from queries.curves.imported import TABLE, check_collection, collection_of
 from store.errors import DamagedArchiveError
 from store.layout import HealpixPixel
 from store.manifest import IMPORTS
 from store.snapshot import Snapshot
 
-TABLE = "imported_lightcurves"
 _SOURCE = ("_healpix_29", "oid", "objra", "objdec", "fid", "field", "rcid")
 _EPOCH = ("hmjd", "mag", "magerr", "clrcoeff", "catflags")
 
@@ -26,15 +25,11 @@ def pixels_of(snapshot: Snapshot, collection: str) -> list[HealpixPixel]:
     ------
     UnknownCollectionError : nothing was imported by that name.
     """
+    check_collection(snapshot, collection)
     found = set()
-    names = set()
     for group in snapshot.groups:
-        if group.startswith(IMPORTS):
-            names.add(_collection(group.removeprefix(IMPORTS)))
-            if _collection(group.removeprefix(IMPORTS)) == collection:
-                found |= {entry.pixel for entry in snapshot.manifest(group).files if entry.pixel}
-    if collection not in names:
-        raise UnknownCollectionError(collection, snapshot.layout.root, sorted(names))
+        if group.startswith(IMPORTS) and collection_of(group.removeprefix(IMPORTS)) == collection:
+            found |= {entry.pixel for entry in snapshot.manifest(group).files if entry.pixel}
     return sorted(found)
 
 
@@ -54,7 +49,7 @@ def imported_curves(snapshot: Snapshot, pixel: HealpixPixel, collection: str) ->
     """
     parts = []
     for path in snapshot.files(TABLE, [pixel]):
-        if _collection(path.stem) == collection:
+        if collection_of(path.stem) == collection:
             try:
                 with pq.ParquetFile(path) as file:
                     parts.append(file.read([*_SOURCE, *_EPOCH]))
@@ -79,8 +74,3 @@ def imported_curves(snapshot: Snapshot, pixel: HealpixPixel, collection: str) ->
     epochs = {name: rows[name].to_numpy() for name in _EPOCH}
     epochs["clrcoeff"] = np.ma.masked_invalid(epochs["clrcoeff"])
     return Curves(columns, np.diff(starts, append=len(oid)), epochs)
-
-
-def _collection(part: str) -> str:
-    """The collection that a part is of: its name is followed by the checksum of the file's."""
-    return part.rpartition("-")[0]

@@ -25,8 +25,9 @@ from lightcurvefiles import LISTS, dr_columns, write_api, write_dr
 from realdata import REAL, needs_real
 
 from nightlake import Archive
-from products.errors import NothingToExportError, UnknownCollectionError, UnwritableOutputError
+from products.errors import NothingToExportError, UnwritableOutputError
 from products.hats_export import job
+from queries.errors import UnknownCollectionError
 from store.contract import IMAGES
 from store.files import write_table
 from store.layout import Layout
