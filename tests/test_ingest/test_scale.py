@@ -9,9 +9,11 @@ import polars as pl
 import pytest
 from astropy.io import fits
 from catalogues import scatter, write_psfcat, write_refpsfcat
+from realdata import REAL, needs_real
 from wcscards import LINEAR, astropy_scales, astropy_wcs
 
 from ingest.errors import PriorError
+from ingest.given_priors import read_priors
 from ingest.pipeline import ingest
 from ingest.references import add_references
 from ingest.rematch import rematch
@@ -215,6 +217,29 @@ def test_a_given_prior_counts_first_and_anew_and_stays_when_it_is_not_given(surv
     # Another limit, or another given prior, would judge anew.
     (priors / "zr_c07_q4.head").write_text("\n".join([*kept[:-1], "PV2_16  = 1.0E-3"]))
     assert ingest(root, files, workers=1, prior=priors).groups[0].images == 10
+
+
+@needs_real
+def test_the_real_headers_are_priors_and_the_real_catalogue_passes_against_its_own(root):
+    """Most of the headers are of pieces of a quadrant: their CRPIX is moved to where it was."""
+    priors = read_priors(REAL / "headers")
+    headers = [fits.Header.fromtextfile(path) for path in sorted((REAL / "headers").glob("*.hdr"))]
+    of_channel = {}
+    for header in headers:
+        header["CRPIX1"], header["CRPIX2"] = 1536.5, 1540.5
+        key = (header["RCID"], header["FILTERID"])
+        cards = header.tostring(endcard=False, padding=False)
+        of_channel.setdefault(key, []).append(astropy_scales(astropy_wcs(cards), *GRID))
+    assert set(priors) == set(of_channel)
+    for key, some in of_channel.items():
+        np.testing.assert_allclose(priors[key], np.median(some, axis=0), rtol=1e-8)
+    catalogues = sorted((REAL / "psfcat").glob("ztf_20200924*_psfcat.fits"))
+    ingest(root, catalogues, prior=REAL / "headers", workers=1)
+    (image,) = table(root, "images").rows(named=True)
+    assert image["scale_prior"] == "given"
+    assert not image["is_bad"]
+    assert abs(image["pct_scale_diff_worst"]) < 1e-3  # the header is this image's own
+    assert image["pixel_scale_arcsec"] == pytest.approx(1.0126, abs=1e-3)
 
 
 def test_priors_that_cannot_serve_are_named_before_anything_is_done(root, tmp_path):

@@ -176,12 +176,48 @@ def test_no_good_real_image_is_bad_against_the_ideal_prior_and_a_planted_error_i
     assert max(np.abs(found.pct_min[good]).max(), found.pct_max[good].max()) < 0.2
 
 
+def left_out(texts):
+    """For each image of a channel that has two, the other one; −1 for the others."""
+    rcid = keyword(texts, "RCID")
+    other = np.full(rcid.size, -1)
+    for one in np.unique(rcid):
+        if (rcid == one).sum() == 2:
+            other[rcid == one] = np.flatnonzero(rcid == one)[::-1]
+    assert (other >= 0).sum() == 4
+    return other
+
+
+@needs_real
+@pytest.mark.parametrize("prior", ["ideal", "the one left out"])
+def test_each_real_check_is_a_straightforward_calculation_by_astropy(real, prior):
+    texts, wcs, maps = real
+    areas = np.array([astropy_scales(one, *GRID) for one in wcs])
+    if prior == "ideal":
+        priors, of_prior = ideal_scales(keyword(texts, "RCID"), GRID), np.arange(len(maps))
+        theirs = priors
+    else:
+        priors, of_prior, theirs = pixel_scales(maps, GRID), left_out(texts), areas
+    found = scale_differences(maps, GRID, priors, of_prior)
+    for k in np.flatnonzero(of_prior >= 0):
+        percent = 100 * (areas[k] - theirs[of_prior[k]]) / theirs[of_prior[k]]
+        worst = np.abs(percent).argmax()
+        expected = (percent.min(), percent.max(), np.sqrt((percent**2).mean()), percent[worst])
+        ours = [getattr(found, name)[k] for name in ("pct_min", "pct_max", "pct_rms", "pct_worst")]
+        np.testing.assert_allclose(ours, expected, rtol=0, atol=3e-6)
+        assert (found.worst_x[k], found.worst_y[k]) == (GRID.x[worst], GRID.y[worst])
+        assert judge_scale(found)[0][k] == (np.abs(percent) > 1).any()
+    assert np.isnan(found.pct_worst[of_prior < 0]).all()
+
+
 @needs_real
 @pytest.mark.parametrize("corner", CORNERS)
 def test_a_corner_error_planted_in_the_real_headers_is_caught(real, corner):
     texts, _, maps = real
     wrong = read_cards([with_corner_error(text, 1.5, *corner) for text in texts]).with_crpix()
     priors = [ideal_scales(keyword(texts, "RCID"), GRID), pixel_scales(maps, GRID)]
+    pairs = np.flatnonzero(left_out(texts) >= 0)
+    others = scale_differences(wrong.take(pairs), GRID, priors[1], left_out(texts)[pairs])
+    assert judge_scale(others)[0].all()
     for prior in priors:
         found = scale_differences(wrong, GRID, prior, np.arange(len(maps)))
         assert judge_scale(found)[0].all()
