@@ -206,6 +206,7 @@ class Archive:
         flags_mask: int = 0,
         all_images: bool = False,
         min_epochs: int = 1,
+        collection: str | None = None,
     ) -> pl.DataFrame:
         """Every detection of some objects, or of a part of the sky: by filter, object and time.
 
@@ -227,9 +228,11 @@ class Archive:
         flags_mask : leave out rows of which `catflags` has one of these bits.
         all_images : rows of images that were judged bad come too.
         min_epochs : leave out objects that have fewer rows, and rows without an object.
+        collection : ask what was imported by this name instead; a place is then its objects'.
 
         Raises
         ------
+        queries.errors.UnknownCollectionError : nothing was imported by that name.
         queries.errors.UnknownObjectError : no reference source has an id, and no detection.
         queries.errors.BadConeError, BadRegionError, UnknownFilterError, BadSelectionError :
             what is asked for is not on the sky, or no number of its kind.
@@ -243,6 +246,10 @@ class Archive:
             all_images=all_images,
             min_epochs=min_epochs,
         )
+        if collection is not None:
+            from queries.curves.imported import imported_lightcurves
+
+            return imported_lightcurves(self.snapshot, collection, selection)
         return self._curves.lightcurves(selection)
 
     def query(self, name: str, /, **params: Any) -> pl.DataFrame:

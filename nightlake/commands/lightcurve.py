@@ -114,6 +114,9 @@ _MEANING = "Detections by filter, object and time, with what their images say."
 @click.option(
     "--min-epochs", type=int, default=1, metavar="N", help="Leave out objects with fewer rows."
 )
+@click.option(
+    "--collection", metavar="NAME", help="Of what was imported by this name: its ids, its objects."
+)
 @as_of_option
 @output_options(CURVE_FORMATS)
 @click.option("--plot", type=OUT, metavar="FILE", help="Draw it: png, svg or pdf, as named.")
@@ -145,6 +148,7 @@ def command(
     flags_mask: int,
     all_images: bool,
     min_epochs: int,
+    collection: str | None,
     as_of: AsOf | None,
     file_format: str | None,
     out: Path | None,
@@ -167,6 +171,7 @@ def command(
       nightlake lightcurve /data/ztf --positions mine.csv --radius 2 --out curves.parquet
       nightlake lightcurve /data/ztf --polygon 255,12,255.2,12,255.1,12.2 --min-epochs 20
       nightlake lightcurve /data/ztf --oid 633207400012345 --plot rr.png --period 0.5667
+      nightlake lightcurve /data/ztf --collection dr19 --cone 177.1 6.2 2
     """
     from nightlake.archive import Archive
     from queries.columns import describe
@@ -193,6 +198,7 @@ def command(
             flags_mask=flags_mask,
             all_images=all_images,
             min_epochs=min_epochs,
+            collection=collection,
         )
         what = _what(oids, cone, positions, polygon)
         if frame.is_empty():

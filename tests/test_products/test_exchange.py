@@ -193,6 +193,47 @@ def test_compacted_and_split_pixels_give_the_same_curves(nested, tmp_path):
     assert len(orders) > 1
 
 
+def test_light_curves_that_were_built_give_the_same_whether_right_or_stale(nested, tmp_path):
+    make(tmp_path / "archive")
+    with Archive(tmp_path / "archive") as archive:
+        archive.build("lightcurves", workers=1)
+        assert archive.snapshot.rows("lightcurves")
+        archive.export("nested", tmp_path / "built", workers=1)
+        assert exported(tmp_path / "built").equals(exported(nested))
+        archive.export("catalogues", tmp_path / "plain", workers=1)
+        for table in ("lightcurves", "objects"):
+            rows = sum(pq.read_metadata(p).num_rows for p in files_of(tmp_path / "plain" / table))
+            assert rows == archive.snapshot.rows(table) > 0
+        # One night went, one is another now: neither is right in what was built.
+        archive.withdraw(NIGHTS[1])
+        layout = Layout(archive.root)
+        ra, dec = cluster(45.0, 0.0, n=120, spread_arcsec=5000, seed=3)
+        files = night_files(layout, NIGHTS[2], CHANNELS[:1], ra[:10], dec[:10], 5)
+        group = night_group(NIGHTS[2])
+        publish(archive.root, {group: Manifest.of(group, files)}, "test")
+        archive.refresh()
+        archive.export("nested", tmp_path / "stale", workers=1)
+        assert_same(exported(tmp_path / "stale"), brute_force(archive.root, bad=False))
+    found = exported(tmp_path / "stale")
+    counts = dict(zip(*(found[n].to_pylist() for n in ("objectid", "nepochs")), strict=True))
+    assert set(counts.values()) == {2, 3}
+
+
+def test_rows_of_a_reference_that_was_replaced_are_left_out_and_told(tmp_path):
+    make(tmp_path / "archive")
+    with Archive(tmp_path / "archive") as archive:
+        layout = Layout(archive.root)
+        # The same ids, 3 arcsec to the north: nothing was matched to these.
+        ra, dec = cluster(45.0, 0.0, n=120, spread_arcsec=5000, seed=3)
+        files = reference_files(layout, CHANNELS[2], ra, dec + 3 / 3600, 5)
+        group = references_group(700)
+        publish(archive.root, {group: Manifest.of(group, files)}, "test")
+        archive.refresh()
+        report = archive.export("nested", tmp_path / "out", workers=1)
+    assert report.taken.stale == 120 * 5
+    assert exported(tmp_path / "out")["fieldid"].unique().to_pylist() == [633]
+
+
 def test_an_earlier_publication_is_exported_as_it_was(root, nested, tmp_path):
     make(tmp_path / "archive")
     with Archive(tmp_path / "archive") as archive:
