@@ -29,15 +29,16 @@ if TYPE_CHECKING:
     import polars as pl
 
 TABLE = "imported_lightcurves"
-# What is shown, in this order; `hjd` and `filtercode` are derived.
+# What is shown, in this order; these are derived.
+DERIVED = ("hjd", "filtercode", "is_bad")
 SHOWN = (
     "collection", "oid", "expid", "hjd", "hmjd", "obsmjd", "mag", "magerr", "catflags",
     "filtercode", "ra", "dec", "objra", "objdec", "chi", "sharp", "filefracday", "field", "fid",
     "rcid", "limitmag", "magzp", "magzprms", "clrcoeff", "clrcounc", "exptime", "airmass",
-    "programid", "input_file",
+    "programid", "is_bad", "input_file",
 )  # fmt: skip
 _READ = (
-    "_healpix_29", "epoch", *(name for name in SHOWN if name not in {"hjd", "filtercode"})
+    "_healpix_29", "epoch", *(name for name in SHOWN if name not in DERIVED)
 )  # fmt: skip
 _BAD_IMAGE, _EDGE = 32768, 65535
 
@@ -169,8 +170,9 @@ def _answer(found: list[Found], selection: Selection) -> pl.DataFrame:
     flags = pl.col("catflags").cast(pl.Int32)
     if selection.flags_mask:
         wanted &= (flags & selection.flags_mask) == 0
+    is_bad = ((flags & _BAD_IMAGE) != 0) & (flags != _EDGE)
     if not selection.all_images:
-        wanted &= ((flags & _BAD_IMAGE) == 0) | (flags == _EDGE)
+        wanted &= ~is_bad
     curve = ["position", "oid"]
     if selection.min_epochs > 1:
         frame = frame.filter(wanted).filter(pl.len().over(curve) >= selection.min_epochs)
@@ -180,6 +182,7 @@ def _answer(found: list[Found], selection: Selection) -> pl.DataFrame:
     return (
         frame.sort("position", "fid", "oid", "hmjd", "epoch")
         .with_columns(
+            is_bad=is_bad,
             hjd=pl.col("hmjd") + JD_OF_MJD,
             filtercode=pl.col("fid").replace_strict(FILTERCODES, return_dtype=pl.String),
         )

@@ -6,7 +6,7 @@ import pytest
 from lightcurvefiles import api_rows, dr_columns, write_api, write_dr
 
 from nightlake import Archive
-from queries.curves.imported import SHOWN, collections, imported_lightcurves
+from queries.curves.imported import DERIVED, SHOWN, collections, imported_lightcurves
 from queries.errors import BadSelectionError, UnknownCollectionError, UnknownImportedError
 from queries.selection import Selection
 
@@ -46,7 +46,7 @@ def separation_arcsec(frame, ra, dec):
 
 
 def same(found, wanted):
-    names = [name for name in SHOWN if name not in {"hjd", "filtercode"}]
+    names = [name for name in SHOWN if name not in DERIVED]
     assert found.select(names).equals(wanted.select(names))
 
 
@@ -56,6 +56,7 @@ def test_an_object_comes_with_all_its_epochs_in_order(archive):
     found = ask(archive, "dr", Selection.of_objects(oids).narrowed(all_images=True))
     same(found, rows.filter(pl.col("oid").is_in(oids)))
     assert found.columns == list(SHOWN)
+    assert found["is_bad"].to_list() == [flags == 32768 for flags in found["catflags"]]
     assert (found["hjd"] - found["hmjd"] == 2400000.5).all()
     assert found["filtercode"].to_list() == [{1: "zg", 2: "zr"}[fid] for fid in found["fid"]]
 
