@@ -45,6 +45,8 @@ DERIVED: dict[str, Column] = {
         C("limitmag_change", "float64", "mag", "phot.mag;arith.diff",
           "limitmag, less the median of the good images of the filter",
           null="limitmag is null, or no image of the filter is good"),
+        C("reasons", "string", "", "meta.note",
+          "What is unusual about the image, one reason after the other"),
         C("median_magzp", "float64", "mag", "phot.mag;arith.zp;stat.median",
           "Magnitude zero point, median of the images", null=NO_IMAGE),
         C("magzp_change", "float64", "mag", "phot.mag;arith.diff",
