@@ -26,7 +26,7 @@ WITH compared AS (
     SELECT
         *,
         concat_ws(
-            '; ',
+            ', ',
             CASE WHEN is_bad THEN coalesce(bad_reason, 'judged bad') END,
             CASE WHEN limitmag_change < -$depth_loss
                 THEN printf('%.1f mag less deep than usual', -limitmag_change) END,
