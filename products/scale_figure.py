@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from products.canvas import INK, new_figure, style
 from products.errors import NothingToDrawError
@@ -30,8 +31,11 @@ if TYPE_CHECKING:
 FEWEST_OF_CHANNEL = 2
 # Of a normal distribution, this many median absolute deviations are one sigma.
 SIGMA_PER_MAD = 1.4826
+PPM_PER_PERCENT = 1e4
+MOST_SIGMAS = 8.0  # of the residuals that are shown
 COLOUR_MAP, LARGEST_HOUR_ANGLE_DEG = "managua_r", 75.0
 LINE = "#d1342f"
+X_LABEL = "Airmass, recomputed (no refraction)"
 Y_LABEL = "Change of mean pixel scale [%]\n0 is the model's at the zenith"
 
 
@@ -81,21 +85,25 @@ def scale_points(
     )
 
 
+def residuals_ppm(points: pl.DataFrame) -> pl.Series:
+    """Scale less the model's, parts per million of the scale; null without a model."""
+    return ((points["scale_change"] - points["model_change"]) * PPM_PER_PERCENT).rename("ppm")
+
+
 def scatter_ppm(points: pl.DataFrame) -> float:
     """How far the good images' scales lie from the model: one sigma, parts per million.
 
     By the median absolute deviation; NaN without an image. The zeros are medians of the same
     images: with n of a channel it is too small by about 1/(2 n).
     """
-    good = points.filter(~pl.col("is_bad") & pl.col("model_change").is_not_null())
-    off = (good["scale_change"] - good["model_change"]).to_numpy() * 1e4
+    off = residuals_ppm(points.filter(~pl.col("is_bad"))).drop_nulls().to_numpy()
     return float(SIGMA_PER_MAD * np.median(np.abs(off))) if off.size else float("nan")
 
 
 def draw_scale(
     images: pl.DataFrame, *, title: str = "", air: Air | None = None, site: Site = PALOMAR
 ) -> Figure:
-    """The figure by itself.
+    """The figure by itself: change against airmass, and below it what the model leaves.
 
     Parameters
     ----------
@@ -108,14 +116,20 @@ def draw_scale(
     """
     points = scale_points(images, air, site)
     with style():
-        figure = new_figure(8, 5.4)
-        axes = figure.add_subplot()
-        colours = plot_scale(axes, points, air)
-        bar = figure.colorbar(colours, ax=axes, shrink=0.9, aspect=30, pad=0.02)
+        figure = new_figure(8, 6)
+        upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+        colours = plot_scale(upper, points, air)
+        plot_residuals(lower, points)
+        upper.set_xlabel("")
+        upper.tick_params(labelbottom=False)
+        bar = figure.colorbar(colours, ax=[upper, lower], shrink=0.9, aspect=34, pad=0.02)
         bar.set_label("Hour angle [deg], west is positive")
         bar.outline.set_visible(False)
-        axes.set_title(title, pad=24)
-        axes.text(0, 1.015, summary(points), transform=axes.transAxes, fontsize=9, va="bottom")
+        upper.set_title(title, pad=24)
+        words = upper.text(
+            0, 1.015, summary(points), transform=upper.transAxes, fontsize=9, va="bottom"
+        )
+        words.set_in_layout(False)  # or else a long line makes the picture narrow
     return figure
 
 
@@ -126,45 +140,65 @@ def plot_scale(axes: Axes, points: pl.DataFrame, air: Air | None = None) -> Scal
     ------
     NothingToDrawError : there are no points.
     """
-    if points["scale_change"].count() == 0:
-        raise NothingToDrawError("no channel has two good images with a world coordinate system")
     good, bad = points.filter(~pl.col("is_bad")), points.filter(pl.col("is_bad"))
-    secz, change = (good[name].to_numpy() for name in ("secz", "scale_change"))
-    line = np.linspace(1.0, max(float(secz.max()) * 1.02, 1.05), 300)
+    if good["scale_change"].count() == 0:
+        raise NothingToDrawError("no channel has two good images with a world coordinate system")
+    change = good["scale_change"].to_numpy()
+    line = np.linspace(1.0, _last_airmass(points), 300)
     model = scale_change_percent(line, air)
     low = min(float(change.min()), 0.0)
     high = max(float(change.max()), float(np.nanmax(model)))
     pad = 0.06 * (high - low)
     here = air or Air()
     label = f"model: {here.pressure_hpa / HPA_PER_ATM:.2f} atm, {here.temperature_c:.0f} °C"
-    axes.plot(line, model, color=LINE, linewidth=1.4, label=label, zorder=4)
-    # Far hour angles on top: near the meridian there are most.
-    order = np.argsort(np.abs(good["hour_angle_deg"].to_numpy()))
-    colours = axes.scatter(
-        secz[order],
-        change[order],
-        c=good["hour_angle_deg"].to_numpy()[order],
-        cmap=COLOUR_MAP,
-        vmin=-LARGEST_HOUR_ANGLE_DEG,
-        vmax=LARGEST_HOUR_ANGLE_DEG,
-        s=18 if secz.size < 2000 else 7,
-        linewidth=0,
-        zorder=3,
-    )
+    axes.plot(line, model, color=LINE, linewidth=2.0, label=label, zorder=2)
+    colours = _scatter(axes, good, change)
     if bad.height:
         off = bad.filter((pl.col("scale_change") - (low + high) / 2).abs() > (high - low) / 2 + pad)
         beyond = f" ({off.height:,} off the scale)" if off.height else ""
         axes.plot(
             bad["secz"].to_numpy(), bad["scale_change"].to_numpy(), "o", markersize=4.5,
-            markerfacecolor="none", markeredgecolor=INK, markeredgewidth=0.9, zorder=2,
-            label=f"images judged bad, {bad.height:,}{beyond}",
+            markerfacecolor="none", markeredgecolor=INK, markeredgewidth=0.9, zorder=4,
+            label=f"judged bad, {bad.height:,}{beyond}",
         )  # fmt: skip
     axes.set_ylim(low - pad, high + pad)
     axes.set_xlim(1.0 - 0.02 * (line[-1] - 1.0), line[-1])
-    axes.set_xlabel("Airmass, recomputed (no refraction)")
+    axes.set_xlabel(X_LABEL)
     axes.set_ylabel(Y_LABEL)
     axes.legend(loc="upper left")
     return colours
+
+
+def plot_residuals(axes: Axes, points: pl.DataFrame) -> None:
+    """Draw what the model leaves of the good images; of those far off, as many as there are."""
+    good = points.filter(~pl.col("is_bad") & pl.col("model_change").is_not_null())
+    off = residuals_ppm(good).to_numpy()
+    axes.axhline(0.0, color=LINE, linewidth=1.2, zorder=2)
+    _scatter(axes, good, off)
+    most = max(MOST_SIGMAS * scatter_ppm(points), 1.0) if off.size else 1.0
+    beyond = int((np.abs(off) > most).sum())
+    limit = min(most, 1.15 * float(np.abs(off).max())) if off.size and off.any() else most
+    axes.set_ylim(-limit, limit)
+    if beyond:
+        axes.set_title(f"{beyond:,} off the scale", fontsize=8, loc="right", pad=2, weight="normal")
+    axes.set_xlabel(X_LABEL)
+    axes.set_ylabel("less model [ppm]")
+
+
+def _scatter(axes: Axes, good: pl.DataFrame, y: NDArray[np.float64]) -> ScalarMappable:
+    """Good images coloured by hour angle, far ones on top: near the meridian there are most."""
+    angle = good["hour_angle_deg"].to_numpy()
+    order = np.argsort(np.abs(angle))
+    return axes.scatter(
+        good["secz"].to_numpy()[order], y[order], c=angle[order], cmap=COLOUR_MAP,
+        vmin=-LARGEST_HOUR_ANGLE_DEG, vmax=LARGEST_HOUR_ANGLE_DEG,
+        s=16 if y.size < 2000 else 5, linewidth=0, zorder=3,
+    )  # fmt: skip
+
+
+def _last_airmass(points: pl.DataFrame) -> float:
+    """Where the axis of airmasses ends."""
+    return max(1.0 + 1.03 * (float(points["secz"].to_numpy().max()) - 1.0), 1.02)
 
 
 def summary(points: pl.DataFrame) -> str:

@@ -79,13 +79,25 @@ def test_a_channel_of_one_good_image_is_left_out():
         draw_scale(few.clear())
 
 
+def test_what_is_far_off_the_model_is_counted_and_does_not_set_the_scale():
+    drawn = images(noise_ppm=5.0).with_columns(
+        pixel_scale_arcsec=pl.when(pl.int_range(pl.len()) == 3)
+        .then(pl.col("pixel_scale_arcsec") * 1.001)
+        .otherwise(pl.col("pixel_scale_arcsec"))
+    )
+    residuals = draw_scale(drawn, air=AIR).axes[1]
+    assert residuals.get_title(loc="right") == "1 off the scale"
+    assert 10 < residuals.get_ylim()[1] < 60
+
+
 def test_the_figure_says_what_it_is(tmp_path):
     figure = draw_scale(images(bad=range(0, 400, 40)), title="Night 2024-01-10", air=AIR)
-    axes, bar = figure.axes
+    axes, residuals, bar = figure.axes
+    assert residuals.get_ylabel() == "less model [ppm]"
     assert axes.get_title(loc="left") == "Night 2024-01-10"
     texts = [text.get_text() for text in axes.get_legend().get_texts()]
     assert texts[0] == "model: 0.82 atm, 10 °C"
-    assert texts[1].startswith("images judged bad, ")
+    assert texts[1].startswith("judged bad, ")
     assert "0 is the model's at the zenith" in axes.get_ylabel()
     assert "Hour angle" in bar.get_ylabel()
     line = axes.get_lines()[0]
