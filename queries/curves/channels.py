@@ -76,7 +76,7 @@ class References:
     def __init__(self, snapshot: Snapshot, cache: ByteCache) -> None:
         self._snapshot, self._cache = snapshot, cache
         self._files: dict[int, dict[str, list[Path]]] = {}
-        self._images: dict[int, dict[str, Path]] = {}
+        self._checksums: dict[int, dict[Channel, str]] = {}
 
     def sources(self, channel: Channel) -> Sources | None:
         """The sources of a channel; None if it has no reference catalogue.
@@ -91,28 +91,21 @@ class References:
     def checksum(self, channel: Channel) -> str | None:
         """What a channel's reference catalogue was made from; None if it has none."""
         self._of_field(channel[0])
-        path = self._images[channel[0]].get(channel_part(*channel))
-        if path is None:
-            return None
-
-        def make() -> tuple[str, int]:
-            return str(read_columns(path, ("input_checksum",)).column(0)[0]), 100
-
-        return self._cache.get(("reference", path), make)
+        return self._checksums[channel[0]].get(channel)
 
     def _of_field(self, field: int) -> dict[str, list[Path]]:
         """The files of each channel of a field, by the channel's name."""
         if field not in self._files:
             files: dict[str, list[Path]] = {}
-            images: dict[str, Path] = {}
+            checksums: dict[Channel, str] = {}
             root = self._snapshot.layout.root
             for entry in self._snapshot.manifest(references_group(field)).files:
                 path = resolved(root / entry.path)
                 if entry.table == REFERENCE_SOURCES.name:
                     files.setdefault(entry.part, []).append(path)
                 elif entry.table == REFERENCE_IMAGES.name:
-                    images[entry.part] = path
-            self._images[field] = images
+                    checksums |= _checksums(path)
+            self._checksums[field] = checksums
             self._files[field] = files
         return self._files[field]
 
@@ -127,6 +120,13 @@ class References:
             return Sources(*(column[order] for column in columns)), 32 * len(order)
 
         return self._cache.get(("sources", files), make)
+
+
+def _checksums(path: Path) -> dict[Channel, str]:
+    """What the reference catalogues of a file were made from, by channel."""
+    rows = read_columns(path, ("field", "fid", "ccdid", "qid", "input_checksum"))
+    *channel, checksum = (column.to_pylist() for column in rows.columns)
+    return dict(zip(zip(*channel, strict=True), checksum, strict=True))
 
 
 def by_channel(oids: Iterable[int]) -> dict[Channel, list[int]]:
