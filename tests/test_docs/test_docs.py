@@ -11,6 +11,7 @@ import pytest
 from documents import PAGES, REPO, blocks
 
 from ingest import errors
+from ingest.imports.errors import RefusedImport
 from nightlake.cli_page import cli_page
 from products.columns_page import columns_page
 
@@ -89,10 +90,14 @@ def test_the_page_of_commands_is_their_help():
 
 
 def test_every_kind_of_refusal_is_documented():
-    page = (REPO / "docs" / "ingest.md").read_text(encoding="utf-8")
-    documented = set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
-    codes = {kind.code for kind in errors.RefusedInput.__subclasses__()}
-    assert documented == codes
+    for name, kinds in (
+        ("ingest", set(errors.RefusedInput.__subclasses__()) - {RefusedImport}),
+        ("exchange", RefusedImport.__subclasses__()),
+    ):
+        page = (REPO / "docs" / f"{name}.md").read_text(encoding="utf-8")
+        refused = page.partition("| code | what is wrong |")[2].partition("\n\n")[0]
+        documented = set(re.findall(r"^\| `(\w+)` \|", refused, re.MULTILINE))
+        assert documented == {kind.code for kind in kinds}, name
 
 
 def test_every_link_leads_to_a_file():
