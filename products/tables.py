@@ -26,12 +26,13 @@ def print_table(
     first: Sequence[str] = (),
     max_rows: int | None = MAX_ROWS,
     last_rows: bool = False,
+    more: str = "--format csv gives all",
 ) -> None:
     """Print `frame` to standard output.
 
     A terminal gets the first `max_rows` rows, or the last if `last_rows`, and the columns that
-    fit, those named in `first` before the others, and a note of what is left out; a file or pipe
-    gets everything.
+    fit, those named in `first` before the others, and a note of what is left out and of what
+    gives `more`; a file or pipe gets everything.
     """
     known = columns or {}
     order = [c for c in first if c in frame.columns]
@@ -47,18 +48,18 @@ def print_table(
         _print_rich(names, cells, right)
     else:
         print("\n".join(_plain_lines(names, cells, right)))
-    note = _left_out(frame, shown.height, len(names))
+    note = _left_out(frame, shown.height, len(names), more)
     if note:
         print(note)
 
 
-def _left_out(frame: pl.DataFrame, rows: int, columns: int) -> str:
+def _left_out(frame: pl.DataFrame, rows: int, columns: int, more: str) -> str:
     parts = [
         f"{n:,} more {what}{'s' if n > 1 else ''}"
         for n, what in ((frame.height - rows, "row"), (frame.width - columns, "column"))
         if n > 0
     ]
-    return f"… {' and '.join(parts)}: --format csv gives all" if parts else ""
+    return f"… {' and '.join(parts)}: {more}" if parts else ""
 
 
 def _plain_lines(names: list[str], cells: Mapping[str, list[str]], right: set[str]) -> list[str]:

@@ -28,6 +28,7 @@ def give(
     description: str = "",
     first: Sequence[str] = (),
     last_rows: bool = False,
+    more: str = "--format csv gives all",
 ) -> None:
     """Give `frame` as `file_format`; None is what the name of `out` tells, else a table.
 
@@ -42,7 +43,7 @@ def give(
             raise click.UsageError("Parquet is no text: name a file with --out.")
         export(frame, chosen, out, columns=columns, description=description)
     elif out is None:
-        print_table(frame, columns, first=first, last_rows=last_rows)
+        print_table(frame, columns, first=first, last_rows=last_rows, more=more)
     else:
         text = io.StringIO()
         with contextlib.redirect_stdout(text):

@@ -1,7 +1,7 @@
 """Where on the sky, and of which objects, the rows are for which a table's conditions can hold.
 
 Each is a set of whole numbers: `_healpix_29`, or oid. Comparisons with constants are understood,
-`cone(…)` and `separation(…) <= …` of the table's own ra and dec, `in_healpix(…)` and
+`cone(…)` and `separation(…) <= …` of the table's own place, `in_healpix(…)` and
 `healpix_cell(…)` of its own index, and AND and OR of these. None of them holds for null.
 """
 
@@ -174,14 +174,12 @@ class _Reader:
         return bits if 0 <= bits <= 2 * HEALPIX_ORDER else None
 
     def _names(self, function: Tree, name: str, n_arguments: int) -> bool:
-        """Whether it is a function of the source's own ra and dec, first of all."""
+        """Whether it is a function of the source's own place, first of all."""
         if function["type"] != "FUNCTION" or function["function_name"].lower() != name:
             return False
         given = arguments(function)
-        return len(given) == n_arguments and [self.source.column(a) for a in given[:2]] == [
-            "ra",
-            "dec",
-        ]
+        place = tuple(map(self.source.column, given[:2]))
+        return len(given) == n_arguments and place == self.source.table.position
 
     def _cone(self, constants: list[Tree]) -> Ranges | None:
         if self.column != "_healpix_29":

@@ -56,9 +56,7 @@ def restrict(
     `params` are the statement's values. Views and macros that it calls must be there.
     """
     prunable = {
-        table.name: frozenset(table.names)
-        for table in tables
-        if table.name in (*SPATIAL_TABLES, *NIGHTLY_TABLES)
+        table.name: table for table in tables if table.name in (*SPATIAL_TABLES, *NIGHTLY_TABLES)
     }
     occurrences = Occurrences(prunable)
     occurrences.read(tree)
@@ -73,10 +71,10 @@ def restrict(
     for name in prunable.keys() - occurrences.free:
         pieces = []
         for source in occurrences.sources:
-            if source.table == name:
+            if source.table.name == name:
                 piece = Piece(_frozen(nights.get(source)), _frozen_ranges(cells.get(source)))
                 pieces += _with_objects(snapshot, name, piece, oids.get(source))
-        is_named = any(source.table == name for source in occurrences.sources)
+        is_named = any(source.table.name == name for source in occurrences.sources)
         if is_named and Piece() not in pieces:
             files = {path for piece in pieces for path in files_of(snapshot, name, piece)}
             found = cells_of(pieces)

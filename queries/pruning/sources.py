@@ -8,11 +8,13 @@ because its rows may be missing.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from queries.pruning.trees import Tree, children, conjuncts
+from store.columns import Table
 
 # Columns that say which files are meant, and are the same on both sides of an equality.
 LINKING = ("night", "oid", "_healpix_29")
@@ -23,16 +25,21 @@ class Source:
     """One place where a table stands: its alias there, and what holds for its rows.
 
     `where` are conditions of WHERE, `on` those of the joins it is in. If it is `optional`, its
-    rows may be missing from the answer and null stand for them. `columns` are the table's.
+    rows may be missing from the answer and null stand for them. `scope` are all sources of its
+    FROM.
     """
 
-    table: str
+    table: Table
     alias: str
-    columns: Collection[str]
     optional: bool = False
     where: list[Tree] = field(default_factory=list)
     on: list[Tree] = field(default_factory=list)
     scope: list[Source] = field(default_factory=list)
+
+    @cached_property
+    def columns(self) -> frozenset[str]:
+        """The table's columns."""
+        return frozenset(self.table.names)
 
     def column(self, reference: Tree) -> str | None:
         """The column of this source that `reference` names; None if it names another's."""
@@ -64,7 +71,7 @@ class Occurrences:
     `free` are tables of which all rows may count, for all that is understood.
     """
 
-    known: Mapping[str, Collection[str]]
+    known: Mapping[str, Table]
     sources: list[Source] = field(default_factory=list)
     links: list[Link] = field(default_factory=list)
     free: set[str] = field(default_factory=set)
@@ -116,7 +123,7 @@ class Occurrences:
         if node["type"] == "BASE_TABLE" and self._is_plain(node):
             table = node["table_name"].lower()
             alias = (node["alias"] or table).lower()
-            scope.append(Source(table, alias, self.known[table], optional))
+            scope.append(Source(self.known[table], alias, optional))
             return True
         kind = (node.get("ref_type"), node.get("join_type"))
         if node["type"] != "JOIN" or kind not in (
