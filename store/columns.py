@@ -13,12 +13,16 @@ if TYPE_CHECKING:  # commands that only ask need the contract, but not pyarrow's
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+Codec = Literal["zstd", "lz4"]
 Encoding = Literal["dictionary", "delta", "split", "plain"]
 NEVER = "never null"
 
 # zstd-1: 58 bytes a detection; lz4 is a little faster to write and takes 61, zstd-15 costs
 # 2.6 times the write for 4.5 % less.
-CODEC, CODEC_LEVEL = "zstd", 1
+CODEC: Codec = "zstd"
+CODEC_LEVEL = 1
+# Of what is read a little at a time: twice as fast to read as zstd, for 6 % more.
+FAST_CODEC: Codec = "lz4"
 # Of files that are compacted: 0.9 % less than zstd-1 for 11 % more time to write, and read as fast;
 # zstd-15 would be 6.6 % less for 15 times the write.
 PERIOD_CODEC_LEVEL = 3
@@ -68,9 +72,9 @@ class Table:
     """One table of the archive: its columns, its order on disk, and whether it is a HATS catalogue.
 
     `sort` names the columns its files are sorted by; `spatial` tables are HATS catalogues, cut
-    into one folder a HEALPix pixel by `position`. Files have row groups of `row_group_rows`, their
-    pages the level `codec_level` of zstd, and `statistics` of the columns that are named: of all
-    but float32 if none are.
+    into one folder a HEALPix pixel by `position`. Files have row groups of `row_group_rows`,
+    compressed by `codec`, and `statistics` of the columns that are named: of all but float32 if
+    none are.
     """
 
     name: str
@@ -80,7 +84,7 @@ class Table:
     spatial: bool = False
     position: tuple[str, str] = ("ra", "dec")
     row_group_rows: int = ROW_GROUP_ROWS
-    codec_level: int = CODEC_LEVEL
+    codec: Codec = CODEC
     statistics: tuple[str, ...] | None = None
 
     def __getitem__(self, name: str) -> Column:
@@ -111,21 +115,21 @@ class Table:
         # Not `empty_table`: that imports pandas, where it is installed.
         return pa.Table.from_batches([], self.schema())
 
-    def write_options(self, codec_level: int | None = None) -> dict[str, Any]:
+    def write_options(self, codec_level: int = CODEC_LEVEL) -> dict[str, Any]:
         """Arguments of `pyarrow.parquet.ParquetWriter` that keep the contract's encodings.
 
         Dictionary encoding of high-cardinality columns, pyarrow's default, costs four times
         the write; BYTE_STREAM_SPLIT floats and packed integers compress better and faster.
         A dictionary's indices are packed runs already: to compress them gains 0.04 bytes of 57.
         """
-        level = self.codec_level if codec_level is None else codec_level
         # Float32 columns are measurements: every row group has all of their values.
         ranged = [c.name for c in self.columns if c.dtype != "float32"]
         packed = [c.name for c in self.columns if c.encoding == "dictionary"]
         others = [c.name for c in self.columns if c.encoding != "dictionary"]
+        levels = dict.fromkeys(others, codec_level) if self.codec == CODEC else None
         return {
-            "compression": dict.fromkeys(packed, "none") | dict.fromkeys(others, CODEC),
-            "compression_level": dict.fromkeys(others, level),
+            "compression": dict.fromkeys(packed, "none") | dict.fromkeys(others, self.codec),
+            "compression_level": levels,
             "use_dictionary": packed,
             "write_statistics": ranged if self.statistics is None else list(self.statistics),
             "column_encoding": {
@@ -141,7 +145,7 @@ class Table:
     def writer(
         self,
         where: Any,
-        codec_level: int | None = None,
+        codec_level: int = CODEC_LEVEL,
         metadata: Mapping[bytes, bytes] | None = None,
     ) -> pq.ParquetWriter:
         """A writer of this table to a file or sink: equal row groups give equal bytes.

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from store import disk
 from store.atomic import checksum, checksum_of, partial_of, sweep, write_whole
-from store.columns import PERIOD_CODEC_LEVEL, Table
+from store.columns import CODEC_LEVEL, PERIOD_CODEC_LEVEL, Table
 from store.errors import DamagedArchiveError
 from store.layout import CATALOGUES, HealpixPixel, Layout
 from store.manifest import FileEntry
@@ -88,7 +88,7 @@ class TableWriter:
         # A page has several small parts: they reach the file in few large ones.
         self._buffer = BufferedWriter(self._file, BUFFER_BYTES)
         # A period is written once and read for years.
-        level = None if self._nights is None else PERIOD_CODEC_LEVEL
+        level = CODEC_LEVEL if self._nights is None else PERIOD_CODEC_LEVEL
         self._writer = table.writer(self._buffer, level, metadata)
         self._finished = False
 

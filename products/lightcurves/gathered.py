@@ -1,13 +1,15 @@
 """The rows of a pixel gathered from many files, column by column, to be read in another order.
 
-A pixel may hold more rows than should be in memory: then its columns are files that are mapped,
-and the pages that were read are given back from time to time.
+Memory that is touched for the first time costs more than what is done with it, so that a worker
+keeps the columns from pixel to pixel. A pixel may hold more rows than should be in memory: then
+its columns are files that are mapped, and the pages that were read are given back now and then.
 """
 
 from __future__ import annotations
 
 import math
 import mmap
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,8 +24,8 @@ from transforms.sorting import validity
 
 Array = NDArray[Any]
 
-# Of 90 bytes each in memory; more are mapped.
-ROWS_IN_MEMORY = 2_000_000
+# Of 106 bytes each: what `compact` leaves in a pixel is in memory, more is mapped.
+ROWS_IN_MEMORY = 5_000_000
 
 # What stands for null in whole numbers; NaN does in floats.
 NULL = -1
@@ -31,8 +33,23 @@ NULL = -1
 _WIDER = {"catflags": np.dtype(np.int32)}
 
 
+class _Kept(threading.local):
+    """The columns that a worker keeps, each thread its own."""
+
+    def __init__(self) -> None:
+        self.columns: dict[str, Array] = {}
+
+
+_kept = _Kept()
+
+
+def let_go() -> None:
+    """Give back the memory that this thread keeps."""
+    _kept.columns.clear()
+
+
 class Gathered:
-    """Room for `rows` rows of some columns of a table.
+    """Room for `rows` rows of some columns of a table; for one pixel at a time.
 
     Parameters
     ----------
@@ -40,14 +57,13 @@ class Gathered:
     """
 
     def __init__(self, table: Table, names: Sequence[str], rows: int, folder: Path) -> None:
-        self._columns = {name: table[name] for name in names}
         self._maps: list[mmap.mmap] = []
         self._used = 0
         self.values: dict[str, Array] = {}
-        for name, column in self._columns.items():
-            kind = held_as(column)
+        for name in names:
+            kind = held_as(table[name])
             if rows <= ROWS_IN_MEMORY:
-                self.values[name] = np.empty(rows, kind)
+                self.values[name] = _in_memory(name, rows, kind)
             else:
                 self.values[name] = self._mapped(folder / f"{name}.column", rows, kind)
 
@@ -70,23 +86,30 @@ class Gathered:
         end = self._used + batch.num_rows
         added = {name: values[self._used : end] for name, values in self.values.items()}
         for name in batch.schema.names:
-            added[name][:] = as_numbers(batch.column(name))
+            put_numbers(batch.column(name), added[name])
         self._used = end
         return added
 
     def take(self, order: NDArray[np.int32], schema: pa.Schema) -> pa.Table:
         """Rows as a table of a schema that has some of the columns."""
-        arrays = []
-        for field in schema:
-            # Whatever stands beyond the end would be a fault of ours.
-            values = np.take(self.values[field.name], order)
-            arrays.append(as_arrow(values, field))
+        rows = order.astype(np.intp)
+        arrays = [as_arrow(self.values[field.name].take(rows), field) for field in schema]
         return pa.Table.from_arrays(arrays, schema=schema)
 
     def give_back(self) -> None:
         """Let go of the pages that are mapped; what they hold stays in the files."""
         for mapped in self._maps:
             mapped.madvise(mmap.MADV_DONTNEED)
+
+
+def _in_memory(name: str, rows: int, kind: np.dtype[Any]) -> Array:
+    standing = _kept.columns.get(name)
+    if standing is None or len(standing) < rows or standing.dtype != kind:
+        _kept.columns.pop(name, None)
+        del standing  # before there is another
+        # Some room for the next pixel, so that not each needs a little more.
+        _kept.columns[name] = standing = np.empty(min(rows * 5 // 4, ROWS_IN_MEMORY), kind)
+    return standing[:rows]
 
 
 def held_as(column: Column) -> np.dtype[Any]:
@@ -96,16 +119,17 @@ def held_as(column: Column) -> np.dtype[Any]:
     return _WIDER.get(column.name, np.dtype(column.dtype))
 
 
-def as_numbers(values: pa.Array) -> Array:
-    """An Arrow column as numbers: `NULL` or NaN for null, days for dates."""
-    if pa.types.is_date32(values.type):
-        values = values.view(pa.int32())
-    if values.null_count and not pa.types.is_floating(values.type):
-        if pa.types.is_unsigned_integer(values.type):
-            values = values.cast(pa.int32())
-        values = values.fill_null(NULL)
-    numbers: Array = values.to_numpy(zero_copy_only=False)
-    return numbers
+def put_numbers(values: pa.Array, numbers: Array) -> None:
+    """Write an Arrow column as numbers: `NULL` or NaN for null, days for dates."""
+    kind = numbers.dtype
+    if pa.types.is_unsigned_integer(values.type):
+        kind = np.dtype(values.type.to_pandas_dtype())
+    bitmap, data = values.buffers()
+    numbers[:] = np.frombuffer(data, kind, len(values), values.offset * kind.itemsize)
+    if values.null_count:
+        first, bits = values.offset, np.frombuffer(bitmap, np.uint8)
+        valid = np.unpackbits(bits, count=first + len(values), bitorder="little")[first:]
+        numbers[valid == 0] = NULL if numbers.dtype.kind == "i" else math.nan
 
 
 def as_arrow(values: Array, field: pa.Field) -> pa.Array:

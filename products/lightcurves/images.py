@@ -1,10 +1,19 @@
-"""What a pixel's light curves need of the images, from the nights' files of them."""
+"""What light curves need of the images, night by night.
+
+A night's file of images is read once, whatever pixels its rows lie in, and left in a form of which
+a pixel reads no more than what is its own:
+
+    images-20240110.arrow   what is shown of each image, and its channel; mapped
+    cards-20240110.arrow    its WCS cards, some images of one part of the sky together, compressed
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+import hpgeom
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,52 +21,110 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from products.lightcurves.objects import CHANNEL, OF_IMAGES
+from store import disk
 from store.contract import IMAGES, LIGHTCURVE_IMAGES
 from store.files import check_linked
 from transforms.identifiers import pid
 
-Night = tuple[str, Path]
+CARDS = "wcs_cards"
+SHOWN = LIGHTCURVE_IMAGES.names
+# Images whose cards are compressed together: about those of a field and filter.
+IMAGES_TOGETHER = 64
+# Cells of 0.9 degrees, the size of an image.
+ORDER = 6
 
 
-def shown_images(
-    nights: Sequence[Night], expid: NDArray[np.int64], rcid: NDArray[np.int8]
-) -> pa.Table:
-    """The rows of `lightcurve_images` of some images.
+@dataclass(frozen=True, slots=True)
+class NightTask:
+    """A night's file of images, to be left in `staging`."""
+
+    staging: Path
+    night: str
+    path: Path
+
+
+def stage_images(task: NightTask) -> None:
+    """Leave what light curves need of a night's images where pixels find it.
+
+    Raises
+    ------
+    DamagedArchiveError : the file is not what was published.
+    """
+    place = ["ra", "dec"]
+    names = dict.fromkeys([*SHOWN, *CHANNEL, *place, CARDS])
+    rows = pq.ParquetFile(check_linked(task.path)).read(list(names), use_threads=False)
+    ra, dec = (rows[name].fill_null(0.0).to_numpy() for name in place)
+    cell = hpgeom.angle_to_pixel(2**ORDER, ra, dec, nest=True)
+    rows = rows.take(np.lexsort((rows["pid"].to_numpy(), cell)))
+    _write(task.staging / f"images-{task.night}.arrow", rows.drop_columns([*place, CARDS]), None)
+    _write(task.staging / f"cards-{task.night}.arrow", rows.select([CARDS]), IMAGES_TOGETHER)
+
+
+def _write(path: Path, rows: pa.Table, together: int | None) -> None:
+    """Arrow's file of some rows, in compressed batches of some or in one that can be mapped."""
+    options = pa.ipc.IpcWriteOptions(compression=None if together is None else "zstd")
+    with disk.File(path) as file, pa.ipc.new_file(file, rows.schema, options=options) as writer:
+        writer.write_table(rows.combine_chunks(), max_chunksize=together)
+
+
+class StagedImages:
+    """What `stage_images` left of some nights.
 
     Parameters
     ----------
-    nights : the file of images of each night that may hold them.
-    expid, rcid : (n,) the images, each any number of times.
+    nights : as 20240110.
     """
-    # A row's exposure and channel as one number; Arrow finds the few distinct ones in one pass.
-    numbers = pa.Array.from_buffers(
-        pa.int64(), len(expid), [None, pa.py_buffer(expid * 64 + rcid)]
-    ).unique()
-    wanted = pa.array([pid(number >> 6, number & 63) for number in numbers.to_pylist()], pa.int64())
-    names = LIGHTCURVE_IMAGES.names
-    tables = [LIGHTCURVE_IMAGES.empty()]
-    for _, path in nights:
-        rows = pq.ParquetFile(check_linked(path)).read(names, use_threads=False)
-        tables.append(rows.filter(pc.is_in(rows["pid"], wanted)).select(names))
-    rows = pa.concat_tables([table.cast(LIGHTCURVE_IMAGES.schema()) for table in tables])
-    return rows.sort_by([(name, "ascending") for name in LIGHTCURVE_IMAGES.sort])
 
+    def __init__(self, staging: Path, nights: Sequence[str]) -> None:
+        self._staging = staging
+        self._tables = {night: self._open(f"images-{night}").read_all() for night in nights}
 
-def images_of_channels(nights: Sequence[Night], channels: pa.Table) -> pa.Table:
-    """All images of some channels, columns `OF_IMAGES`.
+    def _open(self, name: str) -> pa.ipc.RecordBatchFileReader:
+        return pa.ipc.open_file(pa.memory_map(str(self._staging / f"{name}.arrow")))
 
-    Parameters
-    ----------
-    channels : columns `CHANNEL`, each any number of times.
-    """
-    wanted = np.unique(_numbers(channels))
-    tables = [IMAGES.empty().select(OF_IMAGES)]
-    for _, path in nights:
-        file = pq.ParquetFile(check_linked(path))
-        rows = np.flatnonzero(np.isin(_numbers(file.read(list(CHANNEL))), wanted))
-        if rows.size:
-            tables.append(file.read(list(OF_IMAGES), use_threads=False).take(rows))
-    return pa.concat_tables(tables)
+    def shown(self, expid: NDArray[np.int64], rcid: NDArray[np.int8]) -> pa.Table:
+        """The rows of `lightcurve_images` of some images, in its order.
+
+        Parameters
+        ----------
+        expid, rcid : (n,) the images, each any number of times.
+        """
+        # An exposure and a channel as one number; Arrow finds the few distinct ones in one pass.
+        numbers = pa.Array.from_buffers(
+            pa.int64(), len(expid), [None, pa.py_buffer(expid * 64 + rcid)]
+        ).unique()
+        pids = [pid(number >> 6, number & 63) for number in numbers.to_pylist()]
+        wanted = pa.array(sorted(pids), pa.int64())
+        found = [LIGHTCURVE_IMAGES.empty()]
+        for rows in self._tables.values():
+            here = rows.select(SHOWN).filter(pc.is_in(rows["pid"], wanted))
+            found.append(here.cast(LIGHTCURVE_IMAGES.schema()))
+        rows = pa.concat_tables(found)
+        return rows.sort_by([(name, "ascending") for name in LIGHTCURVE_IMAGES.sort])
+
+    def of_channels(self, channels: pa.Table) -> pa.Table:
+        """All images of some channels, columns `OF_IMAGES`.
+
+        Parameters
+        ----------
+        channels : columns `CHANNEL`, each any number of times.
+        """
+        wanted = np.unique(_numbers(channels))
+        found = [IMAGES.empty().select(OF_IMAGES)]
+        for night, rows in self._tables.items():
+            chosen = np.flatnonzero(np.isin(_numbers(rows), wanted))
+            if chosen.size:
+                here = rows.select(CHANNEL).take(chosen)
+                found.append(here.append_column(CARDS, self._cards(night, chosen)))
+        return pa.concat_tables(found, promote_options="permissive")
+
+    def _cards(self, night: str, rows: NDArray[np.intp]) -> pa.Array:
+        """Cards of some rows, ascending, out of the batches that hold them."""
+        file = self._open(f"cards-{night}")
+        batches = np.unique(rows // IMAGES_TOGETHER)
+        cards = pa.concat_arrays([file.get_batch(k).column(0) for k in batches.tolist()])
+        before = np.searchsorted(batches, rows // IMAGES_TOGETHER) * IMAGES_TOGETHER
+        return cards.take(pa.array(before + rows % IMAGES_TOGETHER))
 
 
 def _numbers(table: pa.Table) -> NDArray[np.int64]:

@@ -16,7 +16,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from products.lightcurves.gathered import let_go
 from products.lightcurves.groups import GroupIds, base_of, groups_of, write_groups
+from products.lightcurves.images import NightTask, stage_images
 from products.lightcurves.pixel import PixelTask, build_pixel
 from products.lightcurves.sources import PixelSources, Sources
 from store import disk
@@ -110,6 +112,7 @@ def build(
                 except ChangedMeanwhileError:
                     if attempt == TRIES:
                         raise
+        let_go()  # of what tasks that ran here have kept
         disk.discard(staging)
     files = [entry for of_pixel in entries.values() for entry in of_pixel]
     return BuildReport(
@@ -198,6 +201,11 @@ def _build(
     root = plan.snapshot.layout.root
     radius = read_settings(root).match_radius_arcsec
     partition = plan.snapshot.partition
+    nights = {night: path for one in sources for night, path in one.images}
+    staged_nights = [NightTask(staging, *one) for one in sorted(nights.items())]
+    for done, _ in enumerate(executor.run(stage_images, staged_nights), 1):
+        if progress:
+            progress(done, len(staged_nights), "nights")
     tasks = [PixelTask(root, staging, one, partition, radius) for one in sources]
     made: dict[HealpixPixel, _Made] = {}
     for position, files in executor.run(build_pixel, tasks):

@@ -53,9 +53,20 @@ def object_rows(sources: pa.Table, epochs: pa.Table, images: pa.Table) -> pa.Tab
     pyarrow.Table of `store.contract.OBJECTS`; a source that nothing measured has 0 in nobs and
     ngoodobs, and nulls for statistics.
     """
-    sources = sources.sort_by([(name, "ascending") for name in OBJECTS.sort])
+    sources = in_order(sources)
+    return with_statistics(sources, epochs, *n_covered(sources, images))
+
+
+def in_order(sources: pa.Table) -> pa.Table:
+    """Sources in the order of `objects`."""
+    return sources.sort_by([(name, "ascending") for name in OBJECTS.sort])
+
+
+def with_statistics(
+    sources: pa.Table, epochs: pa.Table, covered: Counts, known: NDArray[np.bool_]
+) -> pa.Table:
+    """The same of sources that are in order, given how many images covered each of them."""
     columns: dict[str, Any] = {name: sources[name] for name in OF_SOURCES}
-    covered, known = n_covered(sources, images)
     columns["n_covered"] = pa.array(covered, mask=~known)
     columns |= _statistics(sources, epochs)
     schema = OBJECTS.schema()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,16 @@ Columns = Mapping[str, NDArray[Any]]
 KEYS = ("oid", "hmjd", "expid", "rcid", "sourceid")
 
 
+class _Kept(threading.local):
+    """What a worker keeps from pixel to pixel, each thread its own: the buffers of a sort."""
+
+    def __init__(self) -> None:
+        self.sorter = RadixSorter()
+
+
+_kept = _Kept()
+
+
 def in_order(columns: Columns) -> Rows:
     """The order that sorts rows as `lightcurves` is sorted.
 
@@ -32,10 +43,51 @@ def in_order(columns: Columns) -> Rows:
     -------
     int32 (n,).
     """
-    sorter = RadixSorter()
     place = columns["object_healpix_29"]
-    parts = [_sorted(columns, rows, sorter) for rows in _parts(place)]
-    return np.concatenate([np.empty(0, np.int32), *parts])
+    order = np.empty(len(place), np.int32)
+    start = 0
+    for rows in _parts(place):
+        order[start : start + len(rows)] = _sorted(columns, rows, _kept.sorter)
+        start += len(rows)
+    return order
+
+
+class Runs(NamedTuple):
+    """Rows of one object, or without one, that follow each other in the order: (m,) each.
+
+    Attributes
+    ----------
+    oid : −1 where the rows have none.
+    place : their object_healpix_29.
+    start : where each begins among all rows; and, as the last of m + 1, where all end.
+    own_start : the same among the pixel's own rows.
+    """
+
+    oid: NDArray[np.int64]
+    place: NDArray[np.int64]
+    start: NDArray[np.int64]
+    own_start: NDArray[np.int64]
+
+
+def runs_of(columns: Columns, order: Rows, n_own: int) -> Runs:
+    """The runs of rows in their order, of which those below `n_own` are the pixel's own."""
+    found = []
+    last = (-1, -1)
+    own = 0
+    for start in range(0, len(order), SORTED_ROWS):
+        rows = order[start : start + SORTED_ROWS]
+        oid, place = (columns[name][rows] for name in ("oid", "object_healpix_29"))
+        begins = np.empty(len(rows), np.bool_)
+        begins[0] = start == 0 or (oid[0], place[0]) != last
+        begins[1:] = (oid[1:] != oid[:-1]) | (place[1:] != place[:-1])
+        first = np.flatnonzero(begins)
+        before = np.cumsum(rows < n_own)
+        found.append(
+            (oid[first], place[first], first + start, own + before[first] - (rows[first] < n_own))
+        )
+        last, own = (oid[-1], place[-1]), own + int(before[-1])
+    found.append((*[np.empty(0, np.int64)] * 2, np.array([len(order)]), np.array([own])))
+    return Runs(*(np.concatenate(column) for column in zip(*found, strict=True)))
 
 
 def _parts(place: NDArray[np.int64]) -> Sequence[Rows]:

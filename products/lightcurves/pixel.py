@@ -16,15 +16,22 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from products.lightcurves.gathered import Gathered, as_arrow
+from products.lightcurves.gathered import Gathered, as_arrow, put_numbers
 from products.lightcurves.groups import base_of, read_groups
-from products.lightcurves.images import images_of_channels, shown_images
-from products.lightcurves.objects import CHANNEL, OF_EPOCHS, object_rows
-from products.lightcurves.order import Rows, in_order
+from products.lightcurves.images import StagedImages
+from products.lightcurves.objects import (
+    CHANNEL,
+    OF_EPOCHS,
+    n_covered,
+    with_statistics,
+)
+from products.lightcurves.objects import (
+    in_order as sorted_sources,
+)
+from products.lightcurves.order import Rows, Runs, in_order, runs_of
 from products.lightcurves.references import own_sources, places_about
 from products.lightcurves.sources import PixelSources
 from store.columns import ROW_GROUP_ROWS, Table
@@ -44,6 +51,8 @@ from transforms.lookup import Places
 ROUNDING_ARCSEC = 0.01
 # Rows between two times that mapped pages are given back.
 MAPPED_ROWS = 1_000_000
+# Epochs whose statistics are computed at once, at 100 bytes each.
+EPOCHS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +81,13 @@ def build_pixel(task: PixelTask) -> list[FileEntry]:
     )
     rows, n_own = _gathered(task, own, places, radius)
     order = in_order(rows.values)
+    runs = runs_of(rows.values, order, n_own)
+    images = StagedImages(task.staging, [night for night, _ in sources.images])
     made = [
         *_write_lightcurves(task, rows, order[order < n_own]),
-        *_write_images(task, rows, n_own),
-        *_write_objects(task, own, rows, order),
+        *_write_index(task, runs),
+        *_write_images(task, images, rows, n_own),
+        *_write_objects(task, own, images, rows, order, runs),
     ]
     return [settle() for settle in made]
 
@@ -87,8 +99,8 @@ def _gathered(
     files = [pq.ParquetFile(check_linked(path)) for path in task.sources.detections]
     beyond = [pq.ParquetFile(check_linked(path)) for path in task.sources.nearby]
     n_own = sum(file.metadata.num_rows for file in files)
-    elsewhere = [_rows_of(batch, own) for file in beyond for batch in _batches(file)]
-    elsewhere = [batch for batch in elsewhere if batch.num_rows]
+    ids = np.sort(own["oid"].to_numpy())
+    elsewhere = [found for file in beyond for found in _rows_of(ids, file)]
     n = n_own + sum(batch.num_rows for batch in elsewhere)
     rows = Gathered(LIGHTCURVES, LIGHTCURVES.names, n, task.staging)
 
@@ -111,9 +123,16 @@ def _batches(file: pq.ParquetFile) -> Iterator[pa.RecordBatch]:
         yield from file.iter_batches(ROW_GROUP_ROWS, use_threads=False)
 
 
-def _rows_of(batch: pa.RecordBatch, sources: pa.Table) -> pa.RecordBatch:
-    """The rows that carry the id of one of some sources."""
-    return batch.filter(pc.is_in(batch.column("oid"), sources["oid"], skip_nulls=True))
+def _rows_of(ids: NDArray[np.int64], file: pq.ParquetFile) -> Iterator[pa.RecordBatch]:
+    """The rows of a file that carry one of some ids, which ascend."""
+    if not len(ids):
+        return
+    for batch in _batches(file):
+        oid = np.empty(batch.num_rows, np.int64)
+        put_numbers(batch.column("oid"), oid)
+        at = np.minimum(np.searchsorted(ids, oid), len(ids) - 1)
+        if (rows := np.flatnonzero(ids[at] == oid)).size:
+            yield batch.take(pa.array(rows))
 
 
 def _writer(task: PixelTask, table: Table) -> TableWriter:
@@ -141,63 +160,75 @@ def _write_lightcurves(task: PixelTask, rows: Gathered, order: Rows) -> Iterator
                 if start % MAPPED_ROWS < ROW_GROUP_ROWS:
                     rows.give_back()
             yield writer.finish()
+
+
+def _write_index(task: PixelTask, runs: Runs) -> Iterator[Settle]:
+    """Where the rows of each object are: also in a pixel that has none."""
+    n_rows = np.diff(runs.own_start)
+    found = np.flatnonzero((runs.oid >= 0) & (n_rows > 0))
+    found = found[np.lexsort((runs.place[found], runs.oid[found]))]
+    columns = (runs.oid, runs.place, runs.own_start, n_rows)
+    schema = LIGHTCURVE_INDEX.schema()
+    arrays = [as_arrow(values[found], field) for values, field in zip(columns, schema, strict=True)]
     with _writer(task, LIGHTCURVE_INDEX) as writer:
-        index = _index(rows, order)
-        for start in range(0, max(1, index.num_rows), ROW_GROUP_ROWS):
-            writer.write(index.slice(start, ROW_GROUP_ROWS))
+        writer.write(pa.Table.from_arrays(arrays, schema=schema))
         yield writer.finish()
 
 
-def _index(rows: Gathered, order: Rows) -> pa.Table:
-    oid, place = (rows.values[name][order] for name in ("oid", "object_healpix_29"))
-    first = np.flatnonzero(_begins(oid) | _begins(place))
-    n_rows = np.diff(first, append=len(order))
-    first, n_rows = (values[oid[first] >= 0] for values in (first, n_rows))
-    by_id = np.lexsort((place[first], oid[first]))
-    first, n_rows = first[by_id], n_rows[by_id]
-    columns = (oid[first], place[first], first, n_rows)
-    schema = LIGHTCURVE_INDEX.schema()
-    arrays = [as_arrow(values, field) for values, field in zip(columns, schema, strict=True)]
-    return pa.Table.from_arrays(arrays, schema=schema)
-
-
-def _begins(values: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Where a run of equal values begins."""
-    return np.concatenate([np.ones(min(1, len(values)), np.bool_), values[1:] != values[:-1]])
-
-
-def _write_images(task: PixelTask, rows: Gathered, n_own: int) -> Iterator[Settle]:
+def _write_images(
+    task: PixelTask, images: StagedImages, rows: Gathered, n_own: int
+) -> Iterator[Settle]:
     """What is shown of the images that have rows in the pixel."""
-    expid, rcid = (rows.values[name][:n_own] for name in ("expid", "rcid"))
-    found = shown_images(task.sources.images, expid, rcid)
+    found = images.shown(*(rows.values[name][:n_own] for name in ("expid", "rcid")))
     if found.num_rows:
         with _writer(task, LIGHTCURVE_IMAGES) as writer:
-            for start in range(0, found.num_rows, ROW_GROUP_ROWS):
-                writer.write(found.slice(start, ROW_GROUP_ROWS))
+            writer.write(found)
             yield writer.finish()
 
 
-def _write_objects(task: PixelTask, own: pa.Table, rows: Gathered, order: Rows) -> Iterator[Settle]:
+def _write_objects(
+    task: PixelTask, own: pa.Table, images: StagedImages, rows: Gathered, order: Rows, runs: Runs
+) -> Iterator[Settle]:
     """The pixel's reference sources, with the statistics of all of their rows."""
-    if own.num_rows:
-        images = images_of_channels(task.sources.images, own.select(CHANNEL))
-        groups = read_groups(base_of(task.sources.pixel, task.partition.order), task.staging)
-        own = own.append_column("group_id", [groups.of(own["oid"].to_numpy())])
-        found = object_rows(own, _epochs(own, rows, order), images)
-        with _writer(task, OBJECTS) as writer:
-            for start in range(0, found.num_rows, ROW_GROUP_ROWS):
-                writer.write(found.slice(start, ROW_GROUP_ROWS))
-            yield writer.finish()
+    if not own.num_rows:
+        return
+    groups = read_groups(base_of(task.sources.pixel, task.partition.order), task.staging)
+    own = own.append_column("group_id", [groups.of(own["oid"].to_numpy())])
+    own = sorted_sources(own)
+    covered = n_covered(own, images.of_channels(own.select(CHANNEL)))
+    with _writer(task, OBJECTS) as writer:
+        for some, epochs in _epochs(own, rows, order, runs):
+            counted = (values[some] for values in covered)
+            writer.write(with_statistics(own[some], epochs, *counted))
+        yield writer.finish()
 
 
-def _epochs(own: pa.Table, rows: Gathered, order: Rows) -> pa.Table:
-    """The rows of the sources, but for those that carry an id and lie elsewhere."""
-    oid, place = (rows.values[name][order] for name in ("oid", "object_healpix_29"))
+def _epochs(
+    own: pa.Table, rows: Gathered, order: Rows, runs: Runs
+) -> Iterator[tuple[slice, pa.Table]]:
+    """Some sources after the other, with all of their rows.
+
+    Rows that carry a source's id and do not lie at it, for its reference was replaced, are not
+    among them.
+    """
     ids, places = (own[name].to_numpy() for name in ("oid", "_healpix_29"))
     by_id = np.argsort(ids)
-    first = np.flatnonzero(_begins(oid) | _begins(place))
-    at = by_id[np.minimum(np.searchsorted(ids, oid[first], sorter=by_id), len(ids) - 1)]
-    there = (ids[at] == oid[first]) & (places[at] == place[first])
-    n_rows = np.diff(first, append=len(order))
+    at = by_id[np.minimum(np.searchsorted(ids, runs.oid, sorter=by_id), len(ids) - 1)]
+    there = (ids[at] == runs.oid) & (places[at] == runs.place)
+    n_rows = np.diff(runs.start)
+    order = order[np.repeat(there, n_rows)]
+    starts = np.concatenate([[0], np.cumsum(n_rows[there])])
+    # Where the rows of a source begin, whose places ascend as those of the rows do.
+    begins = starts[np.searchsorted(runs.place[there], places)]
     schema = pa.schema([LIGHTCURVES[name].field() for name in OF_EPOCHS])
-    return rows.take(order[np.repeat(there, n_rows)], schema)
+    start = 0
+    while start < len(ids):
+        end = int(np.searchsorted(begins, begins[start] + EPOCHS))
+        # Sources of one place stay together.
+        end = int(np.searchsorted(places, places[min(end, len(ids) - 1)]))
+        end = max(end, int(np.searchsorted(places, places[start], side="right")))
+        if begins[-1] < begins[start] + EPOCHS:
+            end = len(ids)
+        last = len(order) if end == len(ids) else begins[end]
+        yield slice(start, end), rows.take(order[begins[start] : last], schema)
+        start = end
