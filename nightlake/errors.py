@@ -45,6 +45,7 @@ _EXIT_OF_CODE = {
     "unknown_format": Exit.USAGE,
     "simulate_plan": Exit.USAGE,
     "no_catalogues": Exit.NOTHING,
+    "not_built": Exit.NOTHING,
     "nothing_to_compact": Exit.NOTHING,
     "unknown_night": Exit.NOTHING,
     "unknown_import": Exit.NOTHING,

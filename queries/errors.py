@@ -8,6 +8,7 @@ store.errors.NightlakeError
     ├── UnknownParameterError     a value that the named query does not take
     ├── MissingParameterError     no value for a parameter that has no default
     ├── BadParameterError         a value that is not of the parameter's type
+    ├── NotBuiltError             a product that is asked for and was never built
     ├── BadConeError              a place or radius that is not on the sky
     ├── BadRegionError            a polygon or a coverage map that is none
     ├── BadSelectionError         a number that narrows a question, and is out of its range
@@ -97,6 +98,19 @@ class BadParameterError(QueryError):
 
     def __init__(self, name: str, value: object, form: str) -> None:
         super().__init__(f"parameter {name} cannot be {value!r}", hint=f"Give {form}.")
+
+
+class NotBuiltError(QueryError):
+    """A product that is asked for and was never built."""
+
+    code = "not_built"
+
+    def __init__(self, table: str, root: Path) -> None:
+        super().__init__(
+            f"{table} was never built",
+            where=root,
+            hint=f"Build it with: nightlake build {root} lightcurves.",
+        )
 
 
 class BadConeError(QueryError):

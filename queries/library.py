@@ -1,0 +1,43 @@
+"""Answers of the library: a named query, its values checked, and what it needs is there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from queries.connection import Session
+from queries.errors import NotBuiltError
+from queries.named import NamedQuery, offered
+from queries.statements import names_of
+from store.layout import LIGHTCURVE_TABLES
+from store.manifest import LIGHTCURVES
+from store.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+def answer(session: Session, name: str, params: Mapping[str, Any]) -> pl.DataFrame:
+    """The answer to the query of that name; `params` are values for its parameters.
+
+    Raises
+    ------
+    UnknownQueryError : there is none of that name.
+    UnknownParameterError, MissingParameterError, BadParameterError, UnknownFilterError : `params`
+        are not what it takes.
+    NotBuiltError : it asks for a product that was never built.
+    """
+    named = offered(name)
+    values = named.bind(params)
+    _check_built(session.snapshot, named)
+    return session.sql(named.sql, values)
+
+
+def _check_built(snapshot: Snapshot, named: NamedQuery) -> None:
+    """Refuse what would be answered by no rows for want of a product."""
+    if any(group.startswith(LIGHTCURVES) for group in snapshot.groups):
+        return
+    statement = re.sub(r"--[^\n]*", "", named.sql)
+    for table in names_of(statement, list(LIGHTCURVE_TABLES)):
+        raise NotBuiltError(table, snapshot.layout.root)
