@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
 from queries.connection import Session, connect
-from queries.named import offered
+from queries.library import answer
 from store.history import AsOf, find_publication
 from store.hold import Hold, hold_current
 from store.settings import ArchiveSettings, SiteSettings
@@ -262,11 +262,11 @@ class Archive:
         Raises
         ------
         queries.errors.UnknownQueryError : there is none of that name.
-        queries.errors.UnknownParameterError, MissingParameterError, BadParameterError : `params`
-            are not what it takes.
+        queries.errors.UnknownParameterError, MissingParameterError, BadParameterError,
+        UnknownFilterError : `params` are not what it takes.
+        queries.errors.NotBuiltError : it asks for a product that was never built.
         """
-        named = offered(name)
-        return self.session.sql(named.sql, named.bind(params))
+        return answer(self.session, name, params)
 
     def nights(self) -> pl.DataFrame:
         """The nights, one row each."""
