@@ -55,13 +55,13 @@ class DrParquet:
     """
 
     form = "data-release light curves (Parquet)"
-    columns = ("ra", "dec", *EPOCHS)
+    columns = tuple(EPOCHS)
 
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            # Column chunks may be large: they are read in pieces.
-            self._file = pq.ParquetFile(path, buffer_size=1 << 20)
+            # Column chunks may be large: they are read in pieces, and not ahead.
+            self._file = pq.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False)
             schema = self._file.schema_arrow
         except (pa.ArrowException, OSError) as error:
             raise DamagedImport(path, self.form, str(error)) from error
@@ -139,11 +139,7 @@ class DrParquet:
         check_values(path, curves, first, "row")
         runs: dict[str, Values] = {ours: values for ours, (_, values) in curves.items()}
         n, columns = self._exploded(rows, first)
-        position = {
-            ours: np.repeat(runs[obj].astype(np.float64), n)
-            for ours, obj in (("ra", "objra"), ("dec", "objdec"))
-        }
-        return Batch({**runs, "oid": oid, "n": n}, {**position, **columns})
+        return Batch({**runs, "oid": oid, "n": n}, columns)
 
     def _values(self, rows: pa.RecordBatch, name: str, first: int) -> Values:
         column = rows.column(name)

@@ -65,10 +65,12 @@ class Spool:
         for name in self._dtype.names or ():
             records[name] = batch.epochs[name]
         self._file.write(records.view(np.uint8))
-        runs = {name: np.asarray(batch.runs[name], TABLE[name].dtype) for name in OF_RUN}
-        runs["n"] = np.asarray(batch.runs["n"], np.int64)
+        # Copies: a view would keep all memory that the reader has of the batch.
+        runs = {name: np.array(batch.runs[name], TABLE[name].dtype) for name in OF_RUN}
+        runs["n"] = np.array(batch.runs["n"], np.int64)
         # Sums of unit vectors: the position of a curve is their direction, at 0h and a pole too.
-        runs |= {name: batch.runs[name] for name in ("objra", "objdec") if name in batch.runs}
+        places = {name: batch.runs.get(name) for name in ("objra", "objdec")}
+        runs |= {name: np.array(values) for name, values in places.items() if values is not None}
         if "objra" not in runs:
             runs |= _directions(batch.epochs["ra"], batch.epochs["dec"], runs["n"])
         self._runs.append(runs)
@@ -114,6 +116,9 @@ class Spool:
         values: dict[str, Values] = {name: rows[name] for name in self._dtype.names or ()}
         for name in (*OF_RUN, "objra", "objdec"):
             values[name] = np.repeat(curves.columns[name][runs], n)
+        # Where the input gives a place of the object alone, measurements have that.
+        values.setdefault("ra", values["objra"])
+        values.setdefault("dec", values["objdec"])
         values["_healpix_29"] = np.repeat(curves.healpix[runs], n)
         values["epoch"] = np.repeat(curves.epoch[runs] - before, n) + np.arange(len(place))
         return _to_table(TABLE, values, self._constant, len(place))

@@ -55,7 +55,7 @@ def _write(writer: pq.ParquetWriter, rows: pa.Table) -> int:
 def _merged(paths: Sequence[Path], table: Table) -> Iterator[pa.Table]:
     """All rows in order: of each file those up to where the file that has come least far is."""
     key, schema = table.sort[0], table.schema()
-    files = [pq.ParquetFile(path) for path in paths]
+    files = [pq.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False) for path in paths]
     sources = [file.iter_batches(_BATCH_ROWS) for file in files]
     held = [schema.empty_table() for _ in sources]
     more = [True] * len(sources)
