@@ -131,6 +131,7 @@ DETECTIONS_INDEX = Table(
           encoding="dictionary"),
     ),
     sort=("oid", "Norder", "Npix"),
+    row_group_rows=1 << 20,
 )
 
 REFERENCE_SOURCES = Table(

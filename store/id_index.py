@@ -28,7 +28,7 @@ from store.partition import Partition
 from store.snapshot import Snapshot
 
 # Rows of a row group: an id is looked up by reading one, and each is listed in `_metadata`.
-GROUP_ROWS = 1 << 20
+GROUP_ROWS = DETECTIONS_INDEX.row_group_rows
 _NEEDED = ["_healpix_29", "oid", "ra", "dec"]
 
 
