@@ -50,7 +50,8 @@ STATISTICS: tuple[Column, ...] = (
            "The statistics are of these, unless they say otherwise"),
     _count("n_covered", "meta.number;obs.image",
            "Images of the object's field, filter, CCD and quadrant whose WCS puts it on the chip, "
-           "measured or not, bad ones too; images without a WCS are not counted",
+           "measured or not, bad ones too, in nights that have detections in its pixel; images "
+           "without a WCS are not counted",
            "there are such images, and none has a WCS that is read"),
     Column("firsthmjd", "float64", "d", "time.start;obs", "Heliocentric MJD of the first good "
            "epoch", null=_few(1), precision="float64", encoding="split"),
