@@ -298,6 +298,16 @@ class Archive:
             schema_overrides={"came": groups, "changed": groups, "went": groups},
         )
 
+    def report(self, night: date | None = None, out: PathLike | None = None) -> Path:
+        """Write the report of a night as one HTML page; returns where it is.
+
+        See `products.report.job.write_report`: None is the newest night, and report-NIGHT.html in
+        the working folder.
+        """
+        from products.report.job import write_report
+
+        return write_report(self.session, night, None if out is None else Path(out))
+
     # --- copies for others --------------------------------------------------------------
 
     def export(

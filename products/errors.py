@@ -5,6 +5,8 @@ store.errors.NightlakeError
     ├── UnwritableOutputError     the output file cannot be written
     ├── UnknownFormatError        no such format, or none that the file's name tells
     ├── NothingToDrawError        no point has both coordinates
+    ├── EmptyArchiveError         no night to report on
+    ├── UnknownReportNightError   no such night to report on
     ├── NothingToExportError      there is no row
     └── CatalogueError            a catalogue to be matched
         ├── UnknownCatalogueError     no such file, or no format that is known
@@ -15,7 +17,8 @@ store.errors.NightlakeError
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import date
 from pathlib import Path
 
 from store.errors import NightlakeError
@@ -65,6 +68,33 @@ class NothingToExportError(ProductError, LookupError):
 
     def __init__(self, root: Path, what: str, hint: str) -> None:
         super().__init__(f"nothing is exported: {what}", where=root, hint=hint)
+
+
+class EmptyArchiveError(ProductError, LookupError):
+    """The archive holds no night to report on."""
+
+    code = "empty_archive"
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(
+            "the archive holds no night yet",
+            where=root,
+            hint="Publish one with: nightlake ingest ARCHIVE FOLDER",
+        )
+
+
+class UnknownReportNightError(ProductError, LookupError):
+    """A night of which nothing was published, and nothing refused."""
+
+    code = "unknown_night"
+
+    def __init__(self, root: Path, night: date, known: Sequence[date]) -> None:
+        # The nights nearest to it, in order: there may be thousands.
+        near = sorted(sorted(known, key=lambda one: abs((one - night).days))[:_MOST_NAMES])
+        listed = ", ".join(map(str, near)) + (" …" if len(known) > len(near) else "")
+        super().__init__(
+            f"night {night} is not in the archive", where=root, hint=f"There are {listed}."
+        )
 
 
 class CatalogueError(ProductError):

@@ -14,6 +14,7 @@ from products.projection import Projection, all_sky, corners, zoomed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.collections import PolyCollection
     from matplotlib.figure import Figure
 
 # One quadrant: 3072 × 3080 pixels of 1.012 arcsec.
@@ -40,43 +41,67 @@ def draw_night_map(night: pl.DataFrame, *, title: str = "", colour: str = "match
     """
     if night.is_empty():
         raise NothingToDrawError("the night has no image with a place on the sky")
-    from matplotlib import colormaps
-    from matplotlib.collections import PolyCollection
-
     column, label, name = _COLOURS[colour]
-    cmap = colormaps[name].with_extremes(bad="#c4ccd4")
-    ra, dec = night["ra"].to_numpy(), night["dec"].to_numpy()
     values = night[column].cast(pl.Float64).fill_null(float("nan")).to_numpy()
-    projection = _projection(ra, dec)
-    angle = night["axis2_angle"].cast(pl.Float64).fill_null(0.0).to_numpy()
-    shapes = projection.polygons(corners(ra, dec, HALF_WIDTH_DEG, HALF_HEIGHT_DEG, angle))
+    limits = (lower_end(values), 1.0) if colour == "matched" else None
     with style():
-        figure = new_figure(*((7.5, 6.5) if projection.zoomed else (10, 5.6)))
+        near = is_near(night)
+        figure = new_figure(*((7.5, 6.5) if near else (10, 5.6)))
         axes = figure.add_subplot()
-        _graticule(axes, projection)
-        quadrants = PolyCollection(
-            shapes,
-            array=values,
-            cmap=cmap,
-            edgecolor="white",
-            # On the whole sky a quadrant is a few pixels: an edge would hide it.
-            linewidth=0.4 if projection.zoomed else 0.0,
-            zorder=3,
-        )
-        if colour == "matched":
-            quadrants.set_clim(_lower_end(values), 1.0)
-        axes.add_collection(quadrants)
+        quadrants = plot_quadrants(axes, night, values, name, limits)
         bar = figure.colorbar(quadrants, ax=axes, shrink=0.75, aspect=28, pad=0.02)
         bar.set_label(label)
         bar.outline.set_visible(False)
-        axes.set_aspect("equal")
-        axes.set_axis_off()
-        low, high = projection.limits
-        axes.set_xlim(low[0], high[0])
-        axes.set_ylim(low[1], high[1])
         axes.set_title(title, pad=24)
         axes.text(0, 1.015, _summary(night), transform=axes.transAxes, fontsize=9, va="bottom")
     return figure
+
+
+def plot_quadrants(
+    axes: Axes,
+    places: pl.DataFrame,
+    values: NDArray[np.float64],
+    colour_map: str,
+    limits: tuple[float, float] | None = None,
+) -> PolyCollection:
+    """Draw quadrants on the sky into axes of a figure; returns what a colour bar is made of.
+
+    Parameters
+    ----------
+    places : columns ra, dec, axis2_angle (null is north), degrees.
+    values : (n,), what colours each; NaN is grey.
+    limits : of the colours; None is the range of the values.
+    """
+    from matplotlib import colormaps
+    from matplotlib.collections import PolyCollection
+
+    ra, dec = places["ra"].to_numpy(), places["dec"].to_numpy()
+    projection = _projection(ra, dec)
+    angle = places["axis2_angle"].cast(pl.Float64).fill_null(0.0).to_numpy()
+    quadrants = PolyCollection(
+        projection.polygons(corners(ra, dec, HALF_WIDTH_DEG, HALF_HEIGHT_DEG, angle)),
+        array=values,
+        cmap=colormaps[colour_map].with_extremes(bad="#c4ccd4"),
+        edgecolor="white",
+        # On the whole sky a quadrant is a few pixels: an edge would hide it.
+        linewidth=0.4 if projection.zoomed else 0.0,
+        zorder=3,
+    )
+    if limits is not None:
+        quadrants.set_clim(*limits)
+    _graticule(axes, projection)
+    axes.add_collection(quadrants)
+    axes.set_aspect("equal")
+    axes.set_axis_off()
+    low, high = projection.limits
+    axes.set_xlim(low[0], high[0])
+    axes.set_ylim(low[1], high[1])
+    return quadrants
+
+
+def is_near(places: pl.DataFrame) -> bool:
+    """Whether all places lie in one part of the sky, which is drawn large."""
+    return _projection(places["ra"].to_numpy(), places["dec"].to_numpy()).zoomed
 
 
 def _projection(ra: NDArray[np.float64], dec: NDArray[np.float64]) -> Projection:
@@ -92,7 +117,7 @@ def _projection(ra: NDArray[np.float64], dec: NDArray[np.float64]) -> Projection
     return zoomed(centre_ra, float(np.degrees(np.arcsin(mean[2]))), ra, dec)
 
 
-def _lower_end(fractions: NDArray[np.float64]) -> float:
+def lower_end(fractions: NDArray[np.float64]) -> float:
     """Where the scale of fractions begins: the tenth below the smallest, 0.9 at most."""
     finite = fractions[np.isfinite(fractions)]
     return min(float(np.floor(finite.min() * 10) / 10), 0.9) if finite.size else 0.0

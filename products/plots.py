@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-FILTER_COLOURS = {"zg": "#2a9d4b", "zr": "#d1342f", "zi": "#a86a00"}
+# Told apart by whoever sees no red or no green (M. Okabe and K. Ito, Color Universal Design); where
+# points of several filters crowd, by their shapes too.
+FILTER_COLOURS = {"zg": "#009e73", "zr": "#d55e00", "zi": "#6a51a3"}
+FILTER_MARKERS = {"zg": "o", "zr": "s", "zi": "D"}
 _OTHER = "#5b6770"
 _MJD_OF_1970 = 40587.0
 # Flagged points may be anything: they do not set the scale.

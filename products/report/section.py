@@ -1,0 +1,127 @@
+"""A section of the report: what is seen, what good looks like, and what to do when it is not."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import polars as pl
+from markupsafe import Markup
+
+from products.errors import NothingToDrawError
+from products.report.svg import inline_svg
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from products.report.data import NightData
+
+Status = Literal["good", "look", "none"]
+Cell = str | int | float | None
+_MJD_EPOCH = datetime(1858, 11, 17, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of text; those beyond `shown` are folded away. `words` are columns not of numbers."""
+
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    words: Sequence[str] = ()
+    shown: int = 12
+    folded: str = "{} more"
+
+
+@dataclass(frozen=True)
+class Section:
+    """One section.
+
+    Parameters
+    ----------
+    key : its anchor in the page.
+    seen, good, remedy : a sentence or two each.
+    queries : commands that give what it was made from.
+    broad : as wide as the page, where that has two columns.
+    """
+
+    key: str
+    title: str
+    status: Status
+    seen: str
+    good: str
+    remedy: str
+    figures: Sequence[Markup] = ()
+    tables: Sequence[Table] = ()
+    queries: Sequence[str] = ()
+    broad: bool = False
+
+
+def drawn(key: str, label: str, draw: Callable[[], Figure]) -> list[Markup]:
+    """The figure as SVG; no figure where there is nothing to draw."""
+    try:
+        return [inline_svg(draw(), key, label)]
+    except NothingToDrawError:
+        return []
+
+
+def command(data: NightData, name: str, **params: object) -> str:
+    """A line for the shell that asks the named query of this archive."""
+    words = ["nightlake", "query", str(data.session.snapshot.layout.root), name]
+    for key, value in params.items():
+        words += ["-p", f"{key}={value}"]
+    return shlex.join(words)
+
+
+def counted(n: int, what: str) -> str:
+    """1 image, 1,234 images."""
+    return f"{n:,} {what}{'' if n == 1 else 's'}"
+
+
+def listed(parts: Iterable[str]) -> str:
+    """a, b and c."""
+    *most, last = parts
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    """The value in `digits` decimals, an en dash where there is none."""
+    return "–" if value is None else f"{value:,.{digits}f}"
+
+
+def signed(value: float, digits: int = 2) -> str:
+    """The value with its sign, a true minus."""
+    return f"{value:+.{digits}f}".replace("-", "−")
+
+
+def percent(fraction: float | None) -> str:
+    """98.4 %; never rounded up to all."""
+    if fraction is None:
+        return "–"
+    shown = f"{100 * fraction:.1f}"
+    return f"{'99.9' if shown == '100.0' and fraction < 1 else shown} %"
+
+
+def clock(mjd: float | None) -> str:
+    """A time of the night, UTC, hours and minutes."""
+    return "–" if mjd is None else f"{_MJD_EPOCH + timedelta(days=mjd):%H:%M}"
+
+
+def median(values: pl.Series) -> float | None:
+    """Of the values that are there."""
+    known = values.drop_nulls().to_numpy()
+    return float(np.median(known)) if known.size else None
+
+
+def by_filter(frame: pl.DataFrame, column: str) -> dict[str, float]:
+    """A column's values by filter, where there are any."""
+    rows = frame.select("filtercode", column).drop_nulls().rows()
+    return {str(code): float(value) for code, value in rows}
+
+
+def day(night: date) -> str:
+    """2024-01-10, Wednesday."""
+    return f"{night}, {night:%A}"

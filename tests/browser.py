@@ -1,0 +1,83 @@
+"""A real browser, without a window and without a network: what a page looks like in it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+# Nothing of its own goes to the network, and no file into anybody's home.
+_QUIET = (
+    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--disable-dev-shm-usage", "--hide-scrollbars", "--proxy-server=127.0.0.1:9",
+)  # fmt: skip
+
+
+class Browser:
+    """Chromium, steered through Selenium."""
+
+    def __init__(self, driver: Any) -> None:
+        self._driver = driver
+
+    def open(self, page: Path, *, width: int, dark: bool = False) -> None:
+        """Load a file into a window of that width, as a phone or a desk has it."""
+        self._tell(
+            "Emulation.setDeviceMetricsOverride",
+            width=width, height=900, deviceScaleFactor=1, mobile=width < 600,
+        )  # fmt: skip
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self._tell("Emulation.setEmulatedMedia", features=[scheme])
+        self._driver.get_log("performance")
+        self._driver.get(page.as_uri())
+
+    def ask(self, script: str) -> Any:
+        """What a script in the page returns."""
+        return self._driver.execute_script(f"return {script}")
+
+    def screenshot(self) -> bytes:
+        """The whole page, as PNG."""
+        size = self._tell("Page.getLayoutMetrics")["cssContentSize"]
+        clip = {"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1}
+        shot = self._tell("Page.captureScreenshot", captureBeyondViewport=True, clip=clip)
+        return base64.b64decode(shot["data"])
+
+    def requests(self) -> list[str]:
+        """Every address that was asked for since the page was opened."""
+        messages = [
+            json.loads(e["message"])["message"] for e in self._driver.get_log("performance")
+        ]
+        return [
+            message["params"]["request"]["url"]
+            for message in messages
+            if message["method"] == "Network.requestWillBeSent"
+        ]
+
+    def complaints(self) -> list[str]:
+        """What the browser's console says of the page."""
+        return [entry["message"] for entry in self._driver.get_log("browser")]
+
+    def _tell(self, command: str, **parameters: Any) -> Any:
+        return self._driver.execute_cdp_cmd(command, parameters)
+
+
+@contextmanager
+def browser(profile: Path) -> Iterator[Browser]:
+    """A browser with a profile of its own in the folder `profile`."""
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for flag in (*_QUIET, f"--user-data-dir={profile}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    try:
+        yield Browser(driver)
+    finally:
+        driver.quit()
