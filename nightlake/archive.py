@@ -13,7 +13,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
 from queries.connection import Session, connect
+from queries.errors import UnknownFilterError
 from queries.library import answer
+from store.channel import FILTER_IDS
 from store.history import AsOf, find_publication
 from store.hold import Hold, hold_current
 from store.settings import ArchiveSettings, SiteSettings
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from ingest.report import IngestEstimate, IngestReport, Progress
     from products.hats_export.job import ExportReport
     from products.lightcurves.job import BuildReport
+    from products.matchfile.job import MatchfilesReport, Written
     from queries.curves.reader import CurveReader
     from queries.selection import Selection
     from store.findings import Finding
@@ -307,6 +310,66 @@ class Archive:
         from products.report.job import write_report
 
         return write_report(self.session, night, None if out is None else Path(out))
+
+    # --- matchfiles ---------------------------------------------------------------------
+
+    def matchfile(
+        self,
+        field: int,
+        filter_code: str,
+        ccd: int,
+        quadrant: int,
+        *,
+        out: PathLike = "matchfiles",
+        plot: PathLike | None = None,
+        **making: Any,
+    ) -> Written:
+        """Write the light curves of one quadrant as ZTF's matchfile, below the folder `out`.
+
+        Parameters
+        ----------
+        plot : a picture of its stars' scatter against magnitude: png, svg or pdf.
+        making : members of `products.matchfile.columns.Making`.
+
+        Raises
+        ------
+        queries.errors.UnknownFilterError : the survey has no such filter.
+        products.errors.UnknownChannelError : the archive has no such quadrant.
+        products.errors.StaleChannelError : its references were replaced; `rematch` first.
+        products.errors.UnwritableOutputError : nothing is left of the file.
+        """
+        from products.matchfile.columns import Channel, Making
+        from products.matchfile.job import make_matchfile
+
+        if filter_code not in FILTER_IDS:
+            raise UnknownFilterError(filter_code)
+        channel = Channel(field, FILTER_IDS[filter_code], ccd, quadrant)
+        picture = Path(plot) if plot is not None else None
+        if picture is not None:
+            from products.canvas import picture_format, prepare
+
+            picture_format(picture)
+            prepare(self.snapshot.layout.scratch, picture)
+        return make_matchfile(self.session, channel, Path(out), Making(**making), picture)
+
+    def matchfiles(
+        self,
+        out: PathLike = "matchfiles",
+        *,
+        workers: int | None = None,
+        progress: Progress | None = None,
+        **making: Any,
+    ) -> MatchfilesReport:
+        """Write every matchfile that is not up to date below the folder `out`.
+
+        See `products.matchfile.job.make_matchfiles`.
+        """
+        from products.matchfile.columns import Making
+        from products.matchfile.job import make_matchfiles
+
+        return make_matchfiles(
+            self.session, Path(out), Making(**making), workers=workers, progress=progress
+        )
 
     # --- copies for others --------------------------------------------------------------
 

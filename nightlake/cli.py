@@ -34,6 +34,8 @@ VERBS = {
     "sql": "Answer one SQL question.",
     "shell": "Ask at a prompt: SQL, and the queries of the library.",
     "crossmatch": "Match two catalogues by position.",
+    "matchfile": "Write the matchfile of one quadrant, in HDF5.",
+    "matchfiles": "Write all matchfiles that are not up to date.",
     "export": "Copy light curves or catalogues for others.",
     "refusals": "List the inputs that were refused, and why.",
     "withdraw": "Publish the archive without some nights.",

@@ -47,6 +47,7 @@ _EXIT_OF_CODE = {
     "no_catalogues": Exit.NOTHING,
     "not_built": Exit.NOTHING,
     "nothing_to_compact": Exit.NOTHING,
+    "unknown_channel": Exit.NOTHING,
     "unknown_night": Exit.NOTHING,
     "unknown_import": Exit.NOTHING,
     "unknown_collection": Exit.NOTHING,

@@ -5,6 +5,8 @@ store.errors.NightlakeError
     ├── UnwritableOutputError     the output file cannot be written
     ├── UnknownFormatError        no such format, or none that the file's name tells
     ├── NothingToDrawError        no point has both coordinates
+    ├── UnknownChannelError       a field, filter, CCD and quadrant that the archive has not
+    ├── StaleChannelError         its images were matched to a reference that was replaced
     ├── EmptyArchiveError         no night to report on
     ├── UnknownReportNightError   no such night to report on
     ├── NothingToExportError      there is no row
@@ -145,3 +147,25 @@ class BadColumnError(CatalogueError, ValueError):
 
     def __init__(self, what: str, where: Path, hint: str) -> None:
         super().__init__(what, where=where, hint=hint)
+
+
+class UnknownChannelError(ProductError, LookupError):
+    """A field, filter, CCD and quadrant that the archive has not."""
+
+    code = "unknown_channel"
+
+    def __init__(self, root: Path, what: str, hint: str) -> None:
+        super().__init__(what, where=root, hint=hint)
+
+
+class StaleChannelError(ProductError, ValueError):
+    """Images whose ids are of another reference catalogue than the one that stands."""
+
+    code = "stale_channel"
+
+    def __init__(self, root: Path, part: str, images: int) -> None:
+        super().__init__(
+            f"{images} images of {part} were matched to another reference catalogue, or to none",
+            where=root,
+            hint=f"Match them first: nightlake rematch {root}",
+        )

@@ -8,12 +8,15 @@ from __future__ import annotations
 import numpy as np
 
 from transforms.airmass import APPARENT_SIZE
+from transforms.clustering import cluster
 from transforms.grouping import Sources, inherit, link
 from transforms.hjd import evaluate, fit_light_travel_time, light_travel_time
 from transforms.image import heliocentric_and_airmass, secz
+from transforms.listed import positions
 from transforms.match import SkyGrid, match_rank
 from transforms.pixel_scale import chip_grid, pixel_scales
 from transforms.scale_difference import scale_differences
+from transforms.sorting import RadixSorter
 from transforms.statistics import astrometric_rms, object_statistics
 from transforms.wcs_cards import read_cards
 
@@ -26,8 +29,7 @@ def compile_all() -> None:
     sources = Sources(ra, dec, [1, 2])
     inherit(sources, [-1, -1], sources, [0, 1], sources, 1.5)
     link(sources, [-1, -1], sources, 1.5)
-    object_statistics([0, 2], ra, dec, dec)
-    astrometric_rms([0, 2], ra, dec, ra[:1], dec[:1])
+    compile_for_matchfiles()
 
 
 def compile_for_images() -> None:
@@ -44,6 +46,16 @@ def compile_for_images() -> None:
     match_rank(index, separation)
     maps = read_cards([None])
     scale_differences(maps, chip_grid(), pixel_scales(maps, chip_grid()), [0])
+
+
+def compile_for_matchfiles() -> None:
+    """Those that the rows of a matchfile go through."""
+    ra, dec = np.array([10.0, 10.1]), np.array([20.0, 20.1])
+    object_statistics([0, 2], ra, dec, dec)
+    astrometric_rms([0, 2], ra, dec, ra[:1], dec[:1])
+    cluster(ra, dec, [0, 1])
+    positions([1, 2], [1])
+    RadixSorter().sort(np.array([2, 1]))
 
 
 if __name__ == "__main__":

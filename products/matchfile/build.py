@@ -1,0 +1,288 @@
+"""The five tables of a matchfile from plain columns: no file is read or written here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from products.matchfile.columns import (
+    MJD_ZERO_JD,
+    SECONDS_PER_DAY,
+    Channel,
+    Columns,
+    Inputs,
+    Making,
+    Row,
+)
+from products.matchfile.exposures import exposure_rows
+from products.matchfile.rows import taken, unit_vectors
+from products.matchfile.sources import add_statistics, source_rows
+from store.matchfile import reference_image_id
+from transforms.clustering import cluster
+from transforms.error_model import ErrorModel, fit_error_model
+from transforms.identifiers import pid
+from transforms.listed import positions
+from transforms.relative_photometry import Refinement, refine_zero_points, unrefined
+from transforms.sorting import RadixSorter
+from transforms.statistics import good_epochs, object_statistics
+
+Floats = NDArray[np.float64]
+
+# Sources whose scatter makes the error model, their epochs, and how many are looked at.
+MODEL_EPOCHS = 10
+LEAST_MODEL_SOURCES = 100
+MOST_MODEL_SOURCES = 1000
+# Formal errors that make it where there are not as many.
+MOST_MODEL_ROWS = 100_000
+SCATTER_PER_DEVIATION = 1.4826
+# Sources of one image, more than there ever are: a row's id is the image's, and its number there.
+ROWS_OF_IMAGE = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The tables and attributes of a matchfile."""
+
+    channel: Channel
+    attributes: Mapping[str, Any]
+    model: ErrorModel
+    exposures: Row
+    sources: Row
+    sourcedata: Columns
+    """Columns of the table, in its order; and of no interest to it, `exposure`."""
+    transients: Row
+    transientdata: Columns
+    correction: Floats
+    """(exposures,), mag: what the relative photometry added to each."""
+
+
+def build(inputs: Inputs, making: Making) -> Match:
+    """Make the tables of one channel.
+
+    `sources` are in the order of matchid, which is the source's row in the reference catalogue;
+    their rows in `sourcedata` follow each other in that order, and of one source in order of time.
+    """
+    images = inputs.images
+    exposure = positions(inputs.detections["expid"], images["expid"])
+    rows = _in_order(inputs.detections, exposure, images)
+    refinement = _refine(rows, inputs, making)
+    correction, refined = refinement.correction, refinement.refined
+    _add_dates(rows, images)
+    _calibrate(rows, correction)
+    numbers, starts = _objects(rows, inputs, making)
+    model = _model(rows, _all_starts(rows, inputs))
+    rows["magerr"] = model.errors(rows["mag"]).astype(np.float32)
+    rows["matchid"] = inputs.references["sourceid"][rows["source"]].astype(np.uint32)
+    references = taken(inputs.references, numbers)
+    sources = source_rows(references["sourceid"], references["ra"], references["dec"], references)
+    others = _transient_rows(inputs, exposure, making, correction, model)
+    transients, group_starts = _transients(others)
+    if making.statistics:
+        for records, at, curves in ((sources, starts, rows), (transients, group_starts, others)):
+            number = curves["exposure"]
+            add_statistics(records, at, curves, correction[number], refined[number])
+    exposures = exposure_rows(
+        images,
+        inputs.channel.field,
+        inputs.channel.fid,
+        inputs.channel.rcid,
+        _light_travel(rows, others, images),
+        *(np.bincount(t["exposure"], minlength=images["expid"].size) for t in (rows, others)),
+    )
+    attributes = _attributes(inputs, refinement)
+    return Match(
+        inputs.channel,
+        attributes,
+        model,
+        exposures,
+        sources,
+        rows,
+        transients,
+        others,
+        correction,
+    )
+
+
+def _in_order(
+    detections: Columns, exposure: NDArray[np.int32], images: Columns
+) -> dict[str, NDArray[Any]]:
+    """The rows that have a source, by source and time; `source` and `exposure` are numbers."""
+    matched = np.flatnonzero(detections["source"] >= 0)
+    source = detections["source"].take(matched).astype(np.int64)
+    number = exposure.take(matched)
+    order, _ = RadixSorter().sort(source * max(1, images["expid"].size) + number)
+    chosen = matched.take(order)
+    rows = {name: detections[name].take(chosen) for name in _MEASURED}
+    return rows | {"source": source.take(order), "exposure": number.take(order)}
+
+
+_MEASURED = (
+    "expid", "sourceid", "ra", "dec", "xpos", "ypos", "hmjd", "flux", "fluxerr", "mag", "magerr",
+    "chi", "sharp", "catflags",
+)  # fmt: skip
+
+
+def _refine(rows: Columns, inputs: Inputs, making: Making) -> Refinement:
+    stars, exposures = inputs.references["sourceid"].size, inputs.images["expid"].size
+    if not making.relative:
+        return unrefined(stars, exposures)
+    return refine_zero_points(
+        rows["source"],
+        rows["exposure"],
+        rows["mag"],
+        rows["magerr"],
+        good_epochs(rows["catflags"]),
+        stars=stars,
+        exposures=exposures,
+    )
+
+
+def _add_dates(rows: dict[str, NDArray[Any]], images: Columns) -> None:
+    middle = images["obsmjd"] + images["exptime"] / 2 / SECONDS_PER_DAY
+    number = rows["exposure"]
+    rows["mjd"] = middle.take(number)
+    rows["hjd"] = rows.pop("hmjd") + MJD_ZERO_JD
+    rows["programid"] = np.maximum(images["programid"], 0).astype(np.uint16).take(number)
+
+
+def _calibrate(rows: dict[str, NDArray[Any]], correction: Floats) -> None:
+    """Refine the magnitudes, and give columns the names that they have in the file."""
+    rows["mag"] = (rows["mag"] + correction[rows["exposure"]]).astype(np.float32)
+    rows["magerrmodel"] = rows.pop("magerr")
+    rows["psfflux"], rows["psffluxerr"] = rows.pop("flux"), rows.pop("fluxerr")
+
+
+def _all_starts(rows: Columns, inputs: Inputs) -> NDArray[np.int64]:
+    """Where each reference source's rows begin, and the last end."""
+    return np.searchsorted(rows["source"], np.arange(inputs.references["sourceid"].size + 1))
+
+
+def _objects(
+    rows: Columns, inputs: Inputs, making: Making
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The reference sources that get a row, and where the rows of each begin."""
+    starts = _all_starts(rows, inputs)
+    if making.all_references:
+        return np.arange(starts.size - 1), starts
+    numbers = np.flatnonzero(np.diff(starts))
+    return numbers, np.append(starts[numbers], starts[-1])
+
+
+def _model(rows: Columns, starts: NDArray[np.int64]) -> ErrorModel:
+    """Of the scatter of sources, or of the formal errors where few have enough epochs."""
+    good = good_epochs(rows["catflags"])
+    many = np.flatnonzero(np.diff(starts) >= MODEL_EPOCHS)
+    if many.size >= LEAST_MODEL_SOURCES:
+        some = many[:: -(-many.size // MOST_MODEL_SOURCES)]
+        lengths = starts[some + 1] - starts[some]
+        at = np.repeat(starts[some] - np.cumsum(lengths) + lengths, lengths) + np.arange(
+            lengths.sum()
+        )
+        made = object_statistics(
+            np.concatenate([[0], np.cumsum(lengths)]),
+            rows["hjd"][at],
+            rows["mag"][at],
+            rows["magerrmodel"][at],
+            good[at],
+        )
+        enough = made.ngoodobs >= MODEL_EPOCHS
+        if enough.sum() >= LEAST_MODEL_SOURCES:
+            scatter = SCATTER_PER_DEVIATION * made.medianabsdev[enough]
+            return fit_error_model(made.medianmag[enough], scatter)
+    known = np.flatnonzero(good)
+    known = known[:: -(-known.size // MOST_MODEL_ROWS) or 1]
+    return fit_error_model(rows["mag"][known], rows["magerrmodel"][known])
+
+
+def _transient_rows(
+    inputs: Inputs,
+    exposure: NDArray[np.int32],
+    making: Making,
+    correction: Floats,
+    model: ErrorModel,
+) -> dict[str, NDArray[Any]]:
+    """Rows of groups that match no reference source, by group and time."""
+    alone = np.flatnonzero(inputs.detections["is_unmatched"])
+    number = exposure.take(alone)
+    sourceid = inputs.detections["sourceid"].take(alone)
+    order = np.lexsort((sourceid, number))
+    alone, number = alone.take(order), number.take(order)
+    group = cluster(
+        inputs.detections["ra"].take(alone),
+        inputs.detections["dec"].take(alone),
+        number,
+        radius_arcsec=making.transient_radius_arcsec,
+        least=making.transient_detections,
+    )
+    order = np.argsort(group, kind="stable")
+    order = order[np.searchsorted(group[order], 0) :]
+    chosen = alone.take(order)
+    rows = {name: inputs.detections[name].take(chosen) for name in _MEASURED}
+    rows |= {"exposure": number.take(order), "matchid": group.take(order).astype(np.uint32)}
+    rows["psfmag"], rows["psfmagerr"] = rows["mag"], rows["magerr"]
+    _add_dates(rows, inputs.images)
+    _calibrate(rows, correction)
+    rows["magerr"] = model.errors(rows["mag"]).astype(np.float32)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rows["snr"] = rows["psfflux"] / rows["psffluxerr"]
+    image = np.array([pid(e, inputs.channel.rcid) for e in inputs.images["expid"].tolist()])
+    rows["sid"] = image.astype(np.uint64)[rows["exposure"]] * np.uint64(ROWS_OF_IMAGE) + rows[
+        "sourceid"
+    ].astype(np.uint64)
+    return rows | unit_vectors(rows["ra"], rows["dec"])
+
+
+def _transients(rows: Columns) -> tuple[Row, NDArray[np.int64]]:
+    """A row a group at the mean place of its members, and where their rows begin."""
+    matchid = rows["matchid"]
+    groups = int(matchid[-1]) + 1 if matchid.size else 0
+    starts = np.searchsorted(matchid, np.arange(groups + 1))
+    x, y, z = (
+        np.bincount(matchid, rows[name], minlength=groups).astype(np.float64) for name in "xyz"
+    )
+    ra = np.degrees(np.arctan2(y, x)) % 360.0
+    dec = np.degrees(np.arctan2(z, np.hypot(x, y)))
+    return source_rows(np.arange(groups), ra, dec, None), starts
+
+
+def _light_travel(rows: Columns, others: Columns, images: Columns) -> Floats:
+    """Mean of hjd − mjd of each exposure's rows, days; NaN without."""
+    size = images["expid"].size
+    total, count = np.zeros(size), np.zeros(size)
+    for table in (rows, others):
+        late = table["hjd"] - MJD_ZERO_JD - table["mjd"]
+        known = np.isfinite(late)
+        total += np.bincount(table["exposure"][known], late[known], minlength=size)
+        count += np.bincount(table["exposure"][known], minlength=size)
+    with np.errstate(invalid="ignore"):
+        mean: Floats = total / count
+    return mean
+
+
+def _attributes(inputs: Inputs, refinement: Refinement) -> dict[str, Any]:
+    field, fid, ccdid, qid = inputs.channel
+    calibrators = int(refinement.calibrators.sum())
+    limits = inputs.images["limitmag"]
+    known = limits[np.isfinite(limits)]
+    return {
+        # −1 in the real file, though its magnitudes are calibrated.
+        "calibratedSinceLastMatch": -1,
+        "ccdID": ccdid,
+        "datetimeCalibrated": inputs.matched if calibrators else "",
+        "datetimeMatched": inputs.matched,
+        "fieldID": field,
+        "filterID": fid,
+        "globalMaglimit": known.mean() if known.size else np.nan,
+        "goodSystematicErrorLimit": np.inf,
+        "nCalibrationSources": calibrators,
+        "quadrantID": qid,
+        "rcID": inputs.channel.rcid,
+        "referenceImageID": reference_image_id(field, fid, inputs.channel.rcid),
+        "referenceZeroPoint": inputs.reference_magzp,
+        "referenceZeroPointErr": np.nan_to_num(inputs.reference_magzpunc, nan=0.0),
+        "saturatedMagnitude": np.inf,
+    }
