@@ -78,14 +78,13 @@ def _changes(keys: Sequence[NDArray[Any]], n: int) -> Index:
 def frame_of(rows: pa.RecordBatch, more: Sequence[tuple[str, pa.Array]] = ()) -> pl.DataFrame:
     """The columns that are shown, with `more` before them."""
     names, arrays = [name for name, _ in more], [array for _, array in more]
-    for name in SHOWN:
-        names.append(name)
-        arrays.append(_hjd(rows) if name == "hjd" else rows.column(name))
-    return stream_frame(pa.table(arrays, names=names))
+    columns = dict(zip(rows.schema.names, rows.columns, strict=True))
+    columns["hjd"] = _hjd(columns["hmjd"])
+    arrays += [columns[name] for name in SHOWN]
+    return stream_frame(pa.table(arrays, names=[*names, *SHOWN]))
 
 
-def _hjd(rows: pa.RecordBatch) -> pa.Array:
-    hmjd = rows.column("hmjd")
+def _hjd(hmjd: pa.Array) -> pa.Array:
     missing = ~valid(hmjd) if hmjd.null_count else None
     return arrow(values(hmjd) + JD_OF_MJD, missing)
 

@@ -12,12 +12,8 @@ SHOWN = (
     "match_arcsec", "night", "seeing", "infobits", "is_bad", "bad_reason",
 )  # fmt: skip
 JD_OF_MJD = 2400000.5
-# Read of a detection: what is shown, where it lies in the index, and what breaks ties in order.
-OF_DETECTION = (
-    *(name for name in SHOWN if name in DETECTIONS.names),
-    "sourceid",
-    "_healpix_29",
-)
+# Read of a detection: what is shown, and what breaks ties in order.
+OF_DETECTION = (*(name for name in SHOWN if name in DETECTIONS.names), "sourceid")
 # Read of its image, which is found by these.
 IMAGE_KEY = ("night", "expid", "rcid")
 OF_IMAGE = tuple(

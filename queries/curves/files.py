@@ -20,18 +20,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from queries.curves.cache import SHARED, ByteCache
+from queries.curves.cache import ByteCache
 from store.errors import DamagedArchiveError
 
 Value = TypeVar("Value")
 Index = NDArray[np.int64]
 # Of one row group and column, in a parsed footer.
 _FOOTER_BYTES = 400
+_VIEW_BYTES = 2_000
 
 
 @dataclass(frozen=True)
-class ParquetFile:
-    """One published file: its footer, and readers of it for as many threads as ask at once.
+class Footer:
+    """What a file tells at its end.
 
     Attributes
     ----------
@@ -39,13 +40,26 @@ class ParquetFile:
     first, last : int64 (n_groups,), smallest and largest index in each; empty without `order_by`.
     """
 
-    path: Path
-    columns: tuple[str, ...]
     metadata: Any
-    numbers: list[int]
+    names: list[str]
     start: Index
     first: Index
     last: Index
+
+
+@dataclass(frozen=True)
+class ParquetFile:
+    """One published file, of which some columns are read."""
+
+    path: Path
+    footer: Footer
+    columns: list[str]
+    numbers: list[int]
+
+    @property
+    def n_groups(self) -> int:
+        """Row groups."""
+        return len(self.footer.start) - 1
 
     def read(self, groups: Sequence[int]) -> pa.RecordBatch:
         """All rows of some row groups, in this order, as one batch.
@@ -54,19 +68,31 @@ class ParquetFile:
         ------
         DamagedArchiveError : the file cannot be read.
         """
-        return guarded(self.path, lambda: self._read(list(groups)))
+        return self.batch(self.table(groups))
 
-    def _read(self, groups: list[int]) -> pa.RecordBatch:
-        reader = _READERS.take(self.path) or _reader(self.path, self.metadata)
+    def table(self, groups: Sequence[int]) -> pa.Table:
+        """The same in pieces, one a row group: to be cut before it is copied.
+
+        Raises
+        ------
+        DamagedArchiveError : the file cannot be read.
+        """
+        return guarded(self.path, lambda: self._table(list(groups)))
+
+    def batch(self, table: pa.Table) -> pa.RecordBatch:
+        """Rows of it as one batch: columns in the order that was asked for, of plain types."""
+        rows = one_batch(table)
+        columns = [rows.column(name) for name in self.columns]
+        return pa.RecordBatch.from_arrays(columns, names=self.columns)
+
+    def _table(self, groups: list[int]) -> pa.Table:
+        reader = _READERS.take(self.path) or _reader(self.path, self.footer.metadata)
         table = reader.read_row_groups(
             groups, column_indices=self.numbers, use_threads=len(groups) > _MANY_GROUPS
         )
-        if self.metadata.num_row_groups >= _STAYS_OPEN:
+        if self.n_groups >= _STAYS_OPEN:
             _READERS.give(self.path, reader)
-        rows = one_batch(table)
-        # In the order that was asked for, and of plain types: pieces of several files are joined.
-        columns = [rows.column(name) for name in self.columns]
-        return pa.RecordBatch.from_arrays(columns, names=list(self.columns))
+        return table
 
 
 # A file of fewer is cheap to open, and there may be a thousand: one a night.
@@ -105,7 +131,7 @@ _READERS = _Readers(128)
 
 
 def open_file(
-    path: Path, columns: Sequence[str], order_by: str | None, cache: ByteCache = SHARED
+    path: Path, columns: tuple[str, ...], order_by: str | None, cache: ByteCache
 ) -> ParquetFile:
     """The file at `path`, a published one, of which `columns` will be read.
 
@@ -114,11 +140,15 @@ def open_file(
     DamagedArchiveError : it cannot be read, or lacks a column.
     """
 
-    def make() -> tuple[ParquetFile, int]:
-        file = guarded(path, lambda: _open(path, tuple(columns), order_by))
-        return file, file.metadata.num_row_groups * file.metadata.num_columns * _FOOTER_BYTES
+    def footer() -> tuple[Footer, int]:
+        found = guarded(path, lambda: _footer(path, order_by))
+        return found, len(found.start) * len(found.names) * _FOOTER_BYTES
 
-    return cache.get(("file", path, order_by, *columns), make)
+    def view() -> tuple[ParquetFile, int]:
+        found = cache.get(("footer", path, order_by), footer)
+        return guarded(path, lambda: _view(path, found, columns)), _VIEW_BYTES
+
+    return cache.get(("file", path, order_by, columns), view)
 
 
 def read_columns(path: Path, columns: Sequence[str]) -> pa.RecordBatch:
@@ -128,8 +158,8 @@ def read_columns(path: Path, columns: Sequence[str]) -> pa.RecordBatch:
     ------
     DamagedArchiveError : it cannot be read, or lacks a column.
     """
-    file = guarded(path, lambda: _open(path, tuple(columns), None))
-    return file.read(range(file.metadata.num_row_groups))
+    file = guarded(path, lambda: _view(path, _footer(path, None), columns))
+    return file.read(range(file.n_groups))
 
 
 def guarded(path: Path, read: Callable[[], Value]) -> Value:
@@ -161,27 +191,34 @@ def _reader(path: Path, metadata: Any) -> Any:
     return file.reader
 
 
-def _open(path: Path, columns: tuple[str, ...], order_by: str | None) -> ParquetFile:
+def _footer(path: Path, order_by: str | None) -> Footer:
     if not stat.S_ISREG(path.stat().st_mode):  # a pipe that someone laid there would be waited at
         raise OSError("no regular file")
     metadata = pq.read_metadata(path, memory_map=True)
     names = [metadata.schema.column(i).path for i in range(metadata.num_columns)]
-    numbers = [names.index(name) if name in names else _missing(name) for name in columns]
     n_groups = metadata.num_row_groups
     rows = [metadata.row_group(i).num_rows for i in range(n_groups)]
     bounds = np.empty((2, n_groups if order_by else 0), np.int64)
     if order_by:
-        number = names.index(order_by) if order_by in names else _missing(order_by)
+        number = _number(names, order_by)
         for i in range(n_groups):
             said = metadata.row_group(i).column(number).statistics
             known = said is not None and said.has_min_max
             bounds[:, i] = (said.min, said.max) if known else (0, np.iinfo(np.int64).max - 1)
     start = np.concatenate([[0], np.cumsum(rows, dtype=np.int64)]).astype(np.int64)
-    return ParquetFile(path, columns, metadata, numbers, start, bounds[0], bounds[1])
+    return Footer(metadata, names, start, bounds[0], bounds[1])
 
 
-def _missing(name: str) -> int:
-    raise KeyError(f"column {name} is missing")
+def _view(path: Path, footer: Footer, columns: Sequence[str]) -> ParquetFile:
+    return ParquetFile(
+        path, footer, list(columns), [_number(footer.names, name) for name in columns]
+    )
+
+
+def _number(names: list[str], name: str) -> int:
+    if name not in names:
+        raise KeyError(f"column {name} is missing")
+    return names.index(name)
 
 
 def resolved(path: Path) -> Path:

@@ -1,4 +1,4 @@
-"""The pixels of a snapshot that hold detections, and which of them a place touches."""
+"""The pixels of a snapshot that hold rows of a table, and which of them a place touches."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from store.snapshot import Snapshot
 class Leaves:
     """Pixels in the order of the index; no two overlap."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
-        pixels = sorted(snapshot.pixels("detections"), key=lambda pixel: pixel.index_range)
+    def __init__(self, snapshot: Snapshot, table: str = "detections") -> None:
+        pixels = sorted(snapshot.pixels(table), key=lambda pixel: pixel.index_range)
         self.pixels = pixels
         bounds = np.array([pixel.index_range for pixel in pixels], np.int64).reshape(-1, 2)
         self._first, self._past = bounds[:, 0], bounds[:, 1]

@@ -7,7 +7,7 @@ puts the reference position on the chip. An image without a WCS covers nothing.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import date, timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from queries.curves.arrays import arrow, truths, values
 from queries.curves.channels import References
 from queries.curves.files import guarded, one_batch, read_columns
+from queries.curves.pieces import Found
 from queries.curves.places import Objects
 from store.channel import channel_of_oid
 from store.contract import DETECTIONS, IMAGES, LIGHTCURVE_IMAGES
@@ -48,6 +49,7 @@ _SOURCEIDS = 100_000_000
 # Exposure ids of 30,000 years.
 _EXPIDS = 1 << 40
 _DAY_S = 86_400.0
+NO_ID = -1
 _MJD_EPOCH = date(1858, 11, 17)
 # A night's date is that of obsmjd within half a day, and hmjd is within minutes of it.
 _MARGIN_DAYS = 2
@@ -67,6 +69,33 @@ class Near(NamedTuple):
     expid: Index
 
 
+def near_of(found: Iterable[Found]) -> Near:
+    """Rows that a reader found about objects, whose numbers are the targets."""
+    parts = [Near(*np.empty((6, 0), np.int64))]
+    for rows, target in found:
+        columns = [_numbers(rows, name) for name in Near._fields[1:]]
+        parts.append(
+            Near(np.zeros(rows.num_rows, np.int64) if target is None else target, *columns)
+        )
+    return Near(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+
+
+def as_rows(limits: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """Upper limits as rows of light curves: null in what is of a detection alone."""
+    n = limits.num_rows
+    there = set(limits.schema.names)
+    columns = [
+        limits.column(field.name) if field.name in there else pa.nulls(n, field.type)
+        for field in schema
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _numbers(rows: pa.RecordBatch, name: str) -> Index:
+    numbers: Index = values(rows.column(name), NO_ID).astype(np.int64)
+    return numbers
+
+
 def upper_limits(
     snapshot: Snapshot,
     objects: Objects,
@@ -75,7 +104,7 @@ def upper_limits(
     *,
     hmjd: tuple[float, float] = (-math.inf, math.inf),
     all_images: bool = False,
-) -> pa.Table:
+) -> pa.RecordBatch:
     """One row for each object and each image that covered it and did not measure it.
 
     An image measured an object if a detection of it carries the object's id; or, if the image was
@@ -88,7 +117,7 @@ def upper_limits(
 
     Returns
     -------
-    pyarrow.Table of `SCHEMA`, by object and time: ra and dec are the reference source's, hmjd that
+    Rows of `SCHEMA`, by object and time: ra and dec are the reference source's, hmjd that
     of mid-exposure there, null where the exposure time is.
 
     Raises
@@ -238,9 +267,9 @@ def _rows(
     return pa.table(columns, schema=SCHEMA)
 
 
-def _within(rows: pa.Table, hmjd: tuple[float, float]) -> pa.Table:
+def _within(rows: pa.Table, hmjd: tuple[float, float]) -> pa.RecordBatch:
     if hmjd != (-math.inf, math.inf):
         # A time that nobody knows is NaN here, and in no range.
         time = rows["hmjd"].to_numpy()
         rows = rows.filter(arrow((time >= hmjd[0]) & (time <= hmjd[1])))
-    return rows.sort_by([(name, "ascending") for name in ("oid", "hmjd", "expid")])
+    return one_batch(rows.sort_by([(name, "ascending") for name in ("oid", "hmjd", "expid")]))

@@ -32,6 +32,7 @@ Result = TypeVar("Result")
 Task = TypeVar("Task")
 
 _INDEX = "_healpix_29"
+_COLUMNS = (*OF_DETECTION, _INDEX)
 # Below, a thread costs more than it saves.
 _FEW = 4
 
@@ -85,7 +86,7 @@ class Nightly:
             part, path = task
             file = open_file(path, ("oid", "night"), None, self._cache)
             pieces = []
-            for group in range(file.metadata.num_row_groups):
+            for group in range(file.n_groups):
                 rows = file.read([group])
                 oid = values(rows.column("oid"), np.iinfo(np.int64).min)
                 night = values(rows.column("night"))
@@ -101,9 +102,10 @@ class Nightly:
 
     def _groups(self, path: Path, ranges: Ranges) -> list[int]:
         """Row groups of a file that have rows in some ranges."""
-        file = open_file(path, OF_DETECTION, _INDEX, self._cache)
+        file = open_file(path, _COLUMNS, _INDEX, self._cache)
+        bounds = zip(file.footer.first, file.footer.last, strict=True)
         groups = []
-        for group, (low, high) in enumerate(zip(file.first, file.last, strict=True)):
+        for group, (low, high) in enumerate(bounds):
             if not ((ranges.first <= high) & (ranges.past > low)).any():
                 continue
             index = self._index(path, group)
@@ -121,7 +123,7 @@ class Nightly:
 
     def _rows(self, path: Path, group: int) -> pa.RecordBatch:
         def make() -> tuple[pa.RecordBatch, int]:
-            rows = open_file(path, OF_DETECTION, _INDEX, self._cache).read([group])
+            rows = open_file(path, _COLUMNS, _INDEX, self._cache).read([group])
             return rows, rows.nbytes
 
         return self._cache.get(("rows", path, group), make)

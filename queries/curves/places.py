@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -36,7 +36,12 @@ class Ranges(NamedTuple):
 
 
 class Place(Protocol):
-    """What is asked for; see `Objects`, `Circles` and `queries.curves.regions.Region`."""
+    """What is asked for; see `Objects`, `Circles`, and `Polygon` and `Moc` in `regions`.
+
+    `needs` are columns that it judges rows by, beside those that are read anyway.
+    """
+
+    needs: ClassVar[tuple[str, ...]]
 
     def ranges(self, wider_arcsec: float) -> Ranges:
         """Ranges that cover it and all within `wider_arcsec` of it; they may cover more."""
@@ -55,6 +60,8 @@ class Objects:
     ra_deg, dec_deg : float64 (n,), where the reference sources lie.
     """
 
+    needs: ClassVar[tuple[str, ...]] = ()
+
     oid: Index
     ra_deg: Floats
     dec_deg: Floats
@@ -71,6 +78,8 @@ class Objects:
 @dataclass(frozen=True)
 class Circles:
     """Circles on the sky, their edges included: float64 (n,) each, degrees and arcsec."""
+
+    needs: ClassVar[tuple[str, ...]] = ()
 
     ra_deg: Floats
     dec_deg: Floats

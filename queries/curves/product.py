@@ -17,7 +17,7 @@ from queries.curves.arrays import arrow, values
 from queries.curves.cache import ByteCache
 from queries.curves.channels import Sources
 from queries.curves.columns import OF_DETECTION
-from queries.curves.files import ParquetFile, one_batch, open_file, read_columns
+from queries.curves.files import ParquetFile, open_file, read_columns
 from queries.curves.images import Images, read_images
 from queries.curves.pieces import Found, pick, spans
 from queries.curves.places import Place, Ranges
@@ -91,9 +91,8 @@ class Product:
 
         return self._cache.get(("runs", self._index), make)
 
-    @property
-    def _file(self) -> ParquetFile:
-        return open_file(self._curves, (*OF_DETECTION, _ORDER), _ORDER, self._cache)
+    def _file(self, columns: tuple[str, ...]) -> ParquetFile:
+        return open_file(self._curves, columns, _ORDER, self._cache)
 
     def of_objects(self, oids: Sequence[int]) -> list[Found]:
         """All rows of some objects, whatever place they lie at."""
@@ -101,64 +100,55 @@ class Product:
         numbers = [i for oid in oids for i in range(*runs.of(oid))]
         if not numbers:
             return []
-        file = self._file
+        file = self._file(OF_DETECTION)
         # In the order of the file: neighbours share row groups.
         numbers.sort(key=lambda i: int(runs.first_row[i]))
         first = runs.first_row[numbers]
         past = first + runs.n_rows[numbers]
         found = []
         for groups, inside in spans(
-            np.searchsorted(file.start, first, side="right") - 1,
-            np.searchsorted(file.start, past, side="left"),
+            np.searchsorted(file.footer.start, first, side="right") - 1,
+            np.searchsorted(file.footer.start, past, side="left"),
             _GROUPS_AT_ONCE,
         ):
-            rows = file.read(range(*groups))
-            offset = int(file.start[groups[0]])
+            rows = file.table(range(*groups))
+            offset = int(file.footer.start[groups[0]])
             pieces = [
                 rows.slice(a - offset, b - a)
                 for a, b in zip(first[inside].tolist(), past[inside].tolist(), strict=True)
             ]
-            found.append(Found(self._fresh(_joined(pieces)), None))
+            some = pieces[0] if len(pieces) == 1 else pa.concat_tables(pieces)
+            found.append(self._fresh(Found(file.batch(some), None)))
         return found
 
     def in_place(self, place: Place, ranges: Ranges) -> list[Found]:
         """The rows that a place holds, which lie in some ranges of `object_healpix_29`."""
-        file = self._file
+        file = self._file((*OF_DETECTION, _ORDER, *place.needs))
         # Ranges that begin late may end early: the widest so far is what a row group must not miss.
-        low = np.searchsorted(file.last, ranges.first, side="left")
-        high = np.searchsorted(file.first, ranges.past, side="left")
+        low = np.searchsorted(file.footer.last, ranges.first, side="left")
+        high = np.searchsorted(file.footer.first, ranges.past, side="left")
         order = np.flatnonzero(high > low)
         order = order[np.lexsort((high[order], low[order]))]
         found = []
         for groups, inside in spans(low[order], high[order], _GROUPS_AT_ONCE):
-            rows = file.read(range(*groups))
             some = order[inside]
-            picked = pick(
-                rows,
-                values(rows.column(_ORDER)),
-                place,
-                Ranges(ranges.first[some], ranges.past[some], ranges.target[some]),
-            )
+            here = Ranges(ranges.first[some], ranges.past[some], ranges.target[some])
+            rows = file.table(range(*groups))
+            index = values(rows.column(_ORDER).combine_chunks())
+            begin = int(np.searchsorted(index, here.first.min()))
+            end = int(np.searchsorted(index, here.past.max()))
+            near = file.batch(rows.slice(begin, end - begin))
+            picked = pick(near, index[begin:end], place, here)
             if picked is not None:
-                found.append(self._fresh_found(picked))
+                found.append(self._fresh(picked))
         return found
 
-    def _fresh_found(self, found: Found) -> Found:
+    def _fresh(self, found: Found) -> Found:
+        """Without rows of nights that have changed since."""
         if not self._stale.size:
             return found
-        right = self._is_fresh(found.rows)
+        right = np.isin(values(found.rows.column("night")), self._stale, invert=True)
         if right.all():
             return found
         target = None if found.target is None else found.target[right]
         return Found(found.rows.filter(arrow(right)), target)
-
-    def _fresh(self, rows: pa.RecordBatch) -> pa.RecordBatch:
-        return self._fresh_found(Found(rows, None)).rows
-
-    def _is_fresh(self, rows: pa.RecordBatch) -> NDArray[np.bool_]:
-        night = values(rows.column("night"))
-        return np.isin(night, self._stale, invert=True)
-
-
-def _joined(pieces: list[pa.RecordBatch]) -> pa.RecordBatch:
-    return pieces[0] if len(pieces) == 1 else one_batch(pa.Table.from_batches(pieces))

@@ -26,10 +26,12 @@ from queries.curves.channels import (
 from queries.curves.files import one_batch, resolved
 from queries.curves.images import Images, no_images, of_nights, read_images
 from queries.curves.leaves import Leaves
+from queries.curves.limits import as_rows, near_of, upper_limits
 from queries.curves.nightly import ROWS, Nightly
 from queries.curves.pieces import Found
 from queries.curves.places import Circles, Objects, Place
 from queries.curves.product import Product
+from queries.curves.sources import sources_in
 from queries.errors import UnknownObjectError
 from queries.selection import Selection
 from queries.sky import Cone
@@ -85,6 +87,8 @@ class CurveReader:
             place = selection.circles or selection.region
             assert place is not None
             found = list(self._place(selection, place))
+        if selection.upper_limits:
+            found.append(self._limits(selection))
         rows, target = _joined(found)
         return _answer(selection, rows, target if selection.by_position else None)
 
@@ -110,14 +114,14 @@ class CurveReader:
         former = {channel: trace for channel, trace in traces.items() if trace.nights}
         for pixel, some in self._leaves.touched(place.ranges(self._reach)):
             wanted.setdefault(pixel, set()).update(place.oid[some.target].tolist())
-            for found in self._pixel(pixel).nightly.in_place(place, some):
-                yield from self._nightly(selection, [_without(found, former)])
+            parts = self._pixel(pixel).nightly.in_place(place, some)
+            yield from self._nightly(selection, [_without(part, former) for part in parts])
         for channel, trace in traces.items():
             for pixel in trace.pixels:
                 wanted.setdefault(pixel, set()).update(channels[channel])
-            for found in self._former(channels[channel], trace):
-                found_oids.update(found.rows.column("oid").to_pylist())
-                yield from self._nightly(selection, [found])
+            parts = list(self._former(channels[channel], trace))
+            found_oids.update(oid for part in parts for oid in part.rows.column("oid").to_pylist())
+            yield from self._nightly(selection, parts)
         for pixel, some_oids in wanted.items():
             product = self._pixel(pixel).product
             if product is None:
@@ -201,6 +205,44 @@ class CurveReader:
         if self._references.sources(channel) is not None:
             return f"none of the {part} reference sources has that id, and no detection"
         return f"no reference catalogue {part}"
+
+    # --- what covered an object and did not measure it --------------------------------------
+
+    def _limits(self, selection: Selection) -> Found:
+        """A row for each image that covered one of the objects and did not measure it."""
+        objects, target = self._wanted(selection)
+        oid, first, number = np.unique(objects.oid, return_index=True, return_inverse=True)
+        once = Objects(oid, objects.ra_deg[first], objects.dec_deg[first])
+        around = Circles(once.ra_deg, once.dec_deg, np.full(oid.size, self._reach))
+        near = near_of(self._place(Selection(all_images=True), around))
+        limits = upper_limits(
+            self.snapshot, once, near, self._references,
+            hmjd=selection.hmjd, all_images=selection.all_images,
+        )  # fmt: skip
+        # An object may be in several circles.
+        of_row = np.searchsorted(oid, values(limits.column("oid")))
+        order = np.argsort(number, kind="stable")
+        begin = np.searchsorted(number[order], of_row)
+        length = np.bincount(number, minlength=oid.size)[of_row]
+        row = np.repeat(np.arange(of_row.size), length)
+        at = np.arange(row.size) + np.repeat(begin - (np.cumsum(length) - length), length)
+        return Found(as_rows(limits, _ROWS).take(arrow(row)), target[order[at]])
+
+    def _wanted(self, selection: Selection) -> tuple[Objects, Index]:
+        """The objects that are asked for and have a reference source, and the target of each."""
+        if selection.oids is not None:
+            objects = self._located(by_channel(selection.oids))
+            target = np.zeros(objects.oid.size, np.int64)
+        else:
+            place = selection.circles or selection.region
+            assert place is not None
+            objects, target = sources_in(self.snapshot, place, self._cache)
+        keep = np.ones(objects.oid.size, bool)
+        if selection.fids is not None:
+            keep &= np.isin(objects.oid // 10**11 % 10, selection.fids)
+        if selection.fields is not None:
+            keep &= np.isin(objects.oid // 10**12, selection.fields)
+        return Objects(*(c[keep] for c in (objects.oid, objects.ra_deg, objects.dec_deg))), target[keep]
 
     # --- what is shown of them ------------------------------------------------------------
 
@@ -351,7 +393,10 @@ def _long_enough(
     """The order without curves of too few rows, and without rows that are of no object."""
     order = np.arange(rows.num_rows) if order is None else order
     lengths = np.diff(np.append(starts, rows.num_rows))
-    keep = np.repeat(lengths >= min_epochs, lengths)
+    # Upper limits have no row in a catalogue, and are no epochs.
+    measured = valid(rows.column("sourceid"))[order].astype(np.int64)
+    epochs = np.add.reduceat(measured, starts) if len(starts) else lengths
+    keep = np.repeat(epochs >= min_epochs, lengths)
     keep &= valid(rows.column("oid"))[order]
     return order[keep]
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 import hpgeom
 import numpy as np
@@ -41,6 +42,8 @@ class Polygon:
     ------
     BadRegionError : it is no such polygon.
     """
+
+    needs: ClassVar[tuple[str, ...]] = ()
 
     ra_deg: Floats
     dec_deg: Floats
@@ -171,6 +174,8 @@ class Moc:
     ----------
     first, past : int64 (n,), disjoint ranges of `_healpix_29`, ascending.
     """
+
+    needs: ClassVar[tuple[str, ...]] = ("_healpix_29",)
 
     first: Index
     past: Index
