@@ -161,6 +161,10 @@ def _image(
         is_bad=is_bad, bad_reason="infobits" if is_bad else None,
         reference_state="matched" if has_reference else "no_reference",
         hjd_residual_us=sometimes(rng.uniform(1, 50)), iers_extrapolated=bool(rng.random() < 0.2),
+        secz=rng.uniform(1, 2), pixel_scale_arcsec=rng.normal(1.012, 1e-4),
+        pct_scale_diff_min=-0.01, pct_scale_diff_max=0.02, pct_scale_diff_rms=rng.uniform(0, 0.01),
+        pct_scale_diff_worst=rng.normal(0, 0.01),
+        scale_worst_x=1.0, scale_worst_y=1.0, scale_prior="ideal", scale_infobit16=False,
         n_read=len(ra), n_published=len(ra), n_refused=int(rng.integers(0, 3)),
         n_matched=n_matched, n_unmatched=len(ra) - n_matched, **channel.identifiers,
     )  # fmt: skip
