@@ -39,7 +39,8 @@ demo: setup  ## Simulate eight nights, ingest them, and show light curves and a 
 
 # --- rebuilds: only nights whose inputs or code changed -------------------------------------------
 # make night NIGHT=2024-01-10 RAW=… ARCHIVE=…    make nights RAW=… ARCHIVE=… -j2
-# METADATA=file gives what headers lack, as the option --metadata does.
+# METADATA=file gives what headers lack, as the option --metadata does; PRIOR=folder the priors of
+# the scale check, as --prior does.
 
 ifneq ($(filter night nights,$(MAKECMDGOALS)),)
 ifeq ($(strip $(RAW)),)
@@ -50,16 +51,16 @@ $(error ARCHIVE is not set: make $(MAKECMDGOALS) RAW=folder-of-psfcats ARCHIVE=f
 endif
 endif
 STAMPS := $(ARCHIVE)/make
-WITH_METADATA = $(if $(METADATA),--metadata $(METADATA))
+GIVEN = $(if $(METADATA),--metadata $(METADATA)) $(if $(PRIOR),--prior $(PRIOR))
 
 night: setup  ## Bring one night up to date: NIGHT=2024-01-10 RAW=folder ARCHIVE=folder
 	$(if $(NIGHT),,$(error NIGHT is not set: make night NIGHT=2024-01-10 RAW=folder ARCHIVE=folder))
-	@$(BIN)/python -m ingest.inputs $(ARCHIVE) $(RAW) --night $(NIGHT) $(WITH_METADATA)
+	@$(BIN)/python -m ingest.inputs $(ARCHIVE) $(RAW) --night $(NIGHT) $(GIVEN)
 	@test ! -e $(STAMPS)/$(subst -,,$(NIGHT)).inputs || \
 	$(MAKE) --no-print-directory $(STAMPS)/$(subst -,,$(NIGHT)).done RAW=$(RAW) ARCHIVE=$(ARCHIVE)
 
 nights: setup  ## Bring every night of RAW up to date: RAW=folder ARCHIVE=folder
-	@$(BIN)/python -m ingest.inputs $(ARCHIVE) $(RAW) $(WITH_METADATA)
+	@$(BIN)/python -m ingest.inputs $(ARCHIVE) $(RAW) $(GIVEN)
 	@$(MAKE) --no-print-directory stamped-nights RAW=$(RAW) ARCHIVE=$(ARCHIVE)
 
 .PHONY: stamped-nights
@@ -69,7 +70,7 @@ stamped-nights: $(patsubst %.inputs,%.done,$(wildcard $(STAMPS)/*.inputs))
 # change.
 # Exit codes 3 and 4 say that inputs were refused: that is recorded, and no reason to try again.
 $(STAMPS)/%.done: $(STAMPS)/%.inputs
-	@$(NIGHTLAKE) ingest $(ARCHIVE) --files-from $< $(WITH_METADATA); \
+	@$(NIGHTLAKE) ingest $(ARCHIVE) --files-from $< $(GIVEN); \
 	code=$$?; case $$code in 0|3|4) touch $@ ;; *) exit $$code ;; esac
 
 # --- the gate ----------------------------------------------------------------------------------

@@ -45,17 +45,22 @@ def read_priors(folder: Path) -> dict[OfChannel, Floats]:
     ------
     PriorError : there is no header, or one of them cannot serve.
     """
+    scales: dict[OfChannel, list[Floats]] = {}
+    for path in prior_files(folder):
+        header = _header(path)
+        scales.setdefault(_channel(path, header), []).append(_scales(path, header))
+    return {channel: np.median(some, axis=0) for channel, some in scales.items()}
+
+
+def prior_files(folder: Path) -> list[Path]:
+    """The headers in a folder, by name; raises as `read_priors` does."""
     try:
         paths = sorted(path for path in folder.iterdir() if path.name.endswith((*TEXTS, *FITS)))
     except OSError as error:
         raise PriorError(folder, f"cannot be read ({error.strerror})") from error
     if not paths:
         raise PriorError(folder, "holds no header")
-    scales: dict[OfChannel, list[Floats]] = {}
-    for path in paths:
-        header = _header(path)
-        scales.setdefault(_channel(path, header), []).append(_scales(path, header))
-    return {channel: np.median(some, axis=0) for channel, some in scales.items()}
+    return paths
 
 
 def _header(path: Path) -> Header:

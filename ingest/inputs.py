@@ -1,11 +1,11 @@
 """Which files make up each night: written for make, so that it rebuilds what changed and no more.
 
-    python -m ingest.inputs ARCHIVE PATH… [--night 2024-01-10] [--metadata FILE]
+    python -m ingest.inputs ARCHIVE PATH… [--night 2024-01-10] [--metadata FILE] [--prior DIR]
 
 writes `ARCHIVE/make/20240110.inputs` for each night below the paths: its files, one a line, and
-in comments what a rebuild depends on: names, sizes and times of the files and of the
-headers beside them, the metadata table, the references of the night's fields, the code. A file
-that would say the same is left untouched.
+in comments what a rebuild depends on: names, sizes and times of the files and of the headers
+beside them, the metadata table, the priors that are given, the references of the night's fields,
+the code. A file that would say the same is left untouched.
 Files whose night cannot be known go to `unknown.inputs`, so that their refusal is recorded.
 """
 
@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
+from ingest.given_priors import prior_files
 from ingest.metadata import sidecars_of
 from ingest.metadata_table import MetadataTable
 from ingest.plan import Plan, make_plan
@@ -33,10 +34,14 @@ UNKNOWN = "unknown"
 
 
 def write_inputs(
-    root: Path, paths: Sequence[Path], night: date | None = None, metadata: Path | None = None
+    root: Path,
+    paths: Sequence[Path],
+    night: date | None = None,
+    metadata: Path | None = None,
+    prior: Path | None = None,
 ) -> list[Path]:
     """Write the lists of files; returns those that changed."""
-    listed = list_inputs(root, paths, night, metadata)
+    listed = list_inputs(root, paths, night, metadata, prior)
     changed = []
     for name, content in listed.items():
         target = root / "make" / f"{name}.inputs"
@@ -47,7 +52,11 @@ def write_inputs(
 
 
 def list_inputs(
-    root: Path, paths: Sequence[Path], night: date | None = None, metadata: Path | None = None
+    root: Path,
+    paths: Sequence[Path],
+    night: date | None = None,
+    metadata: Path | None = None,
+    prior: Path | None = None,
 ) -> dict[str, bytes]:
     """What the list of each night says, by the night's name, 20240110 or `unknown`."""
     table = MetadataTable.read(metadata) if metadata else None
@@ -55,6 +64,9 @@ def list_inputs(
     known_by = [f"# code {code_version()}"]
     if metadata:
         known_by.append(f"# metadata {checksum_of(metadata)}")
+    if prior:
+        headers = [(path.name, checksum_of(path)) for path in prior_files(prior)]
+        known_by.append(f"# prior {checksum(repr(headers).encode())}")
     references = open_snapshot(root).groups
     files: dict[str, list[Path]] = {}
     lines: dict[str, list[str]] = {}
@@ -104,9 +116,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("paths", type=Path, nargs="+")
     parser.add_argument("--night", type=date.fromisoformat)
     parser.add_argument("--metadata", type=Path)
+    parser.add_argument("--prior", type=Path)
     options = parser.parse_args(arguments)
     try:
-        changed = write_inputs(options.archive, options.paths, options.night, options.metadata)
+        changed = write_inputs(
+            options.archive, options.paths, options.night, options.metadata, options.prior
+        )
     except NightlakeError as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1

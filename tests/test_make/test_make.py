@@ -121,6 +121,21 @@ def test_what_is_missing_is_said(place):
     assert "RAW is not set" in make(place, "nights", code=2, RAW="")
 
 
+def test_priors_that_are_given_or_change_rebuild_a_night(place):
+    given = {"NIGHT": "2024-01-10", "PRIOR": place / "priors"}
+    priors = place / "priors"
+    priors.mkdir()
+    linear = "CRPIX1  = 1536.5\nCRPIX2  = 1540.5\nCD1_1   = -2.8E-4\nCD2_2   = -2.8E-4\n"
+    header = f"CTYPE1  = 'RA---TAN'\nCTYPE2  = 'DEC--TAN'\n{linear}"
+    (priors / "c07_q4.head").write_text(header)
+    assert rebuilt(make(place, "night", **given)) == ["20240110"]
+    assert rebuilt(make(place, "night", **given)) == []
+    (priors / "c07_q4.head").write_text(header + "LONPOLE = 180.0\n")
+    assert rebuilt(make(place, "night", **given)) == ["20240110"]
+    (priors / "c07_q4.head").unlink()
+    assert "holds no header" in make(place, "night", code=2, **given)
+
+
 def test_make_alone_lists_the_targets(place):
     output = make(place)
     for target in ("setup", "demo", "test", "check", "night", "nights"):
