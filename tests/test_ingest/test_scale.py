@@ -157,6 +157,20 @@ def test_nights_one_by_one_in_their_order_and_late_files_give_the_bytes_of_all_a
     assert files_of(root, "detections") == files_of(filled, "detections")
 
 
+def test_a_damaged_night_is_no_prior_and_stops_none_of_the_later(survey, root):
+    of_night = [
+        sorted((survey.directory / "sci").rglob(f"ztf_{night:%Y%m%d}*_psfcat.fits"))
+        for night in NIGHTS
+    ]
+    ingest(root, of_night[0], workers=1)
+    (damaged,) = open_snapshot(root).files("images")
+    damaged.resolve().chmod(0o644)
+    damaged.resolve().write_bytes(b"no longer what it was")
+    assert ingest(root, of_night[1], workers=1).groups[0].outcome == "published"
+    entry = max(open_snapshot(root).files("images"))
+    assert set(pl.read_parquet(entry)["scale_prior"]) == {"ideal"}
+
+
 def test_published_images_stay_when_the_archives_priors_move_but_for_a_rebuild(survey, root):
     of_night = [
         sorted((survey.directory / "sci").rglob(f"ztf_{night:%Y%m%d}*_psfcat.fits"))
