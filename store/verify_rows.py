@@ -5,7 +5,8 @@
     exposures   = the sums over their images
     nights      = the sums over theirs
 
-References likewise. A night of which a file is damaged is not counted: that is said already.
+References and imports likewise. A night of which a file is damaged is not counted: that is said
+already.
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from store.findings import AGAIN, BACKUP, Finding
+from store.findings import AGAIN, BACKUP, IMPORT, Finding
 from store.manifest import FileEntry
 
 # Of detections, read at a time: 21 bytes each.
@@ -86,6 +88,7 @@ def check_rows(
     for night in sorted(left):
         yield from _check_night(root, parts, night, defaultdict(dict))
     yield from _check_references(root, parts)
+    yield from _check_imports(root, parts)
 
 
 def _count(root: Path, files: Iterable[FileEntry], counts: Counts) -> None:
@@ -250,3 +253,22 @@ def _check_references(root: Path, parts: _Parts) -> Iterator[Finding]:
 
 def _words(values: Mapping[str, object]) -> str:
     return ", ".join(f"{name} {value}" for name, value in values.items())
+
+
+def _check_imports(root: Path, parts: _Parts) -> Iterator[Finding]:
+    """What `imports` says of each file, against its rows; those of one curve are in one pixel."""
+    for part in parts.names("imports"):
+        if part in parts.doubtful:
+            continue
+        curves, epochs = 0, 0
+        for entry in parts.files["imported_lightcurves", part]:
+            epochs += entry.rows
+            with pq.ParquetFile(root / entry.path) as file:
+                curves += pc.count_distinct(file.read(["oid"])["oid"]).as_py()
+        for row in parts.rows(root, "imports", part, ["input_file", "n_curves", "n_epochs"]):
+            if (row["n_curves"], row["n_epochs"]) != (curves, epochs):
+                what = (
+                    f"imports says {row['n_curves']} curves of {row['n_epochs']} epochs, "
+                    f"imported_lightcurves has {curves} of {epochs}"
+                )
+                yield Finding("imports", row["input_file"], what, IMPORT)

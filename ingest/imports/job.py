@@ -9,34 +9,28 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-
-import numpy as np
-import polars as pl
-import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from ingest.duplicates import one_of
 from ingest.errors import NothingToIngestError
 from ingest.imports.errors import BadCollectionError, RepeatedCurves, UnknownImportError
 from ingest.imports.file import ImportResult, ImportTask, import_file
+from ingest.imports.taken import Taken, groups_of
 from ingest.plan import refusal_of
 from ingest.refusals import LookedAt, publish_refusals
 from ingest.report import Outcome, Progress, Refusal
-from ingest.tables import read_small_table
 from store import disk
-from store.contract import IMPORTED_LIGHTCURVES, IMPORTS
+from store.contract import IMPORTED_LIGHTCURVES
 from store.executor import Executor
-from store.files import check_intact, sweep_unfinished
+from store.files import sweep_unfinished
 from store.layout import Layout
 from store.locks import staged
-from store.manifest import IMPORTS as GROUPS
 from store.manifest import Manifest, import_group
 from store.publication import publish
 from store.settings import read_settings
-from store.snapshot import Snapshot, open_snapshot
+from store.snapshot import open_snapshot
 from store.words import printable
 
 COLLECTION = "imported"
@@ -45,6 +39,8 @@ PUBLISHED_FILES = 256
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
 # The lock of all imports.
 _LOCK = "imports"
+# Called with the number of files that are done.
+Told = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,14 +119,15 @@ def import_lightcurves(
     with staged(layout, _LOCK, wait=True), disk.writing(root), Executor(workers) as executor:
         sweep_unfinished(layout, f"{collection}-")
         disk.discard(layout.staging(_LOCK))
+        taken = Taken(open_snapshot(root), collection)
         for start in range(0, len(names), PUBLISHED_FILES):
             some = {name: found[name] for name in names[start : start + PUBLISHED_FILES]}
 
-            def tell(done: int, total: int, start: int = start) -> None:
+            def tell(done: int, start: int = start) -> None:
                 if progress:
                     progress(start + done, len(names), "files")
 
-            results = _import_some(root, some, collection, executor, tell)
+            results = _import_some(layout, some, taken, executor, tell)
             files += [_outcome(result) for result in results]
             refusals += [result.refusal for result in results if result.refusal is not None]
         disk.discard(layout.staging(_LOCK))
@@ -157,7 +154,7 @@ def remove_imports(root: Path, collection: str = COLLECTION, names: Sequence[str
     layout = Layout(root)
     with staged(layout, _LOCK, wait=True), disk.writing(root):
         snapshot = open_snapshot(root)
-        standing = _groups(snapshot, collection)
+        standing = groups_of(snapshot, collection)
         if not standing:
             raise UnknownImportError(root, f"no collection {collection} was imported")
         groups = [import_group(collection, printable(name)) for name in names] or list(standing)
@@ -224,31 +221,21 @@ def _name(path: Path) -> str:
     return printable("/".join(parts))
 
 
-def _groups(snapshot: Snapshot, collection: str) -> list[str]:
-    """The groups of a collection."""
-    start = f"{GROUPS}{collection}-"
-    return [group for group in snapshot.groups if group.startswith(start)]
-
-
 def _import_some(
-    root: Path, found: dict[str, Path], collection: str, executor: Executor, tell: object
+    layout: Layout, found: dict[str, Path], taken: Taken, executor: Executor, tell: Told
 ) -> list[ImportResult]:
     """Import some files and publish them together."""
-    layout, snapshot = Layout(root), open_snapshot(root)
-    rows = {group: _row(layout, snapshot, group) for group in _groups(snapshot, collection)}
+    root, collection, snapshot = layout.root, taken.collection, open_snapshot(layout.root)
     tasks = []
     for name, path in found.items():
         group = import_group(collection, name)
-        known = rows[group]["recipe"].item() if group in rows else None
-        standing = snapshot.manifest(group)
+        standing, known = snapshot.manifest(group), taken.recipes.get(group)
         order = snapshot.partition_order
         tasks.append(ImportTask(root, path, name, collection, order, standing, known))
     results: list[ImportResult] = [ImportResult("")] * len(tasks)
     for done, (position, result) in enumerate(executor.run(import_file, tasks), 1):
         results[position] = result
-        if callable(tell):
-            tell(done, len(tasks))
-    taken = _Taken(layout, snapshot, rows)
+        tell(done)
     results = [
         _unless_repeated(task, result, taken) for task, result in zip(tasks, results, strict=True)
     ]
@@ -260,57 +247,14 @@ def _import_some(
     return results
 
 
-def _row(layout: Layout, snapshot: Snapshot, group: str) -> pl.DataFrame:
-    return read_small_table(layout, snapshot.manifest(group), IMPORTS)
-
-
-class _Taken:
-    """The objects that a collection has, by the file that has them; read where they may matter."""
-
-    def __init__(self, layout: Layout, snapshot: Snapshot, rows: dict[str, pl.DataFrame]) -> None:
-        self._layout, self._snapshot = layout, snapshot
-        self._spans = {
-            group: (row["first_oid"].item(), row["last_oid"].item(), row["input_file"].item())
-            for group, row in rows.items()
-        }
-        self._oids: dict[str, NDArray[np.int64]] = {}
-
-    def repeated(self, group: str, oids: NDArray[np.int64]) -> tuple[str, NDArray[np.int64]] | None:
-        """Another file that has some of the objects, ascending, and which."""
-        for other, (first, last, name) in self._spans.items():
-            if other != group and first <= oids[-1] and last >= oids[0]:
-                shared = np.intersect1d(oids, self._of(other), assume_unique=True)
-                if shared.size:
-                    return name, shared
-        return None
-
-    def take(self, group: str, name: str, oids: NDArray[np.int64]) -> None:
-        """A file has these objects now."""
-        self._spans[group] = int(oids[0]), int(oids[-1]), name
-        self._oids[group] = oids
-
-    def _of(self, group: str) -> NDArray[np.int64]:
-        if group not in self._oids:
-            found = [np.empty(0, np.int64)]
-            for entry in self._snapshot.manifest(group).files:
-                if entry.table == IMPORTED_LIGHTCURVES.name:
-                    with pq.ParquetFile(check_intact(self._layout, entry)) as file:
-                        found += [
-                            np.unique(batch.column(0).to_numpy())
-                            for batch in file.iter_batches(columns=["oid"])
-                        ]
-            self._oids[group] = np.unique(np.concatenate(found))
-        return self._oids[group]
-
-
-def _unless_repeated(task: ImportTask, result: ImportResult, taken: _Taken) -> ImportResult:
+def _unless_repeated(task: ImportTask, result: ImportResult, taken: Taken) -> ImportResult:
     """The result, or a refusal if objects of it are in another file of the collection."""
     if result.manifest is None or result.oids is None:
         return result
     group = result.manifest.group
     repeated = taken.repeated(group, result.oids)
     if repeated is None:
-        taken.take(group, result.name, result.oids)
+        taken.take(result.manifest, result.name, result.oids)
         return result
     other, shared = repeated
     error = RepeatedCurves(task.path, len(shared), int(shared[0]), other, task.collection)

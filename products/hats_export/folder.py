@@ -63,11 +63,20 @@ def whole_folder(out: Path, *, overwrite: bool) -> Iterator[Path]:
         yield partial
         _sync(partial)
         if out.exists():
-            with beside(out, "former") as former:
-                out.rename(former)
-                partial.rename(out)
+            _exchange(partial, out)
         else:
             partial.rename(out)
+
+
+def _exchange(partial: Path, out: Path) -> None:
+    """Put a folder in the place of another; that stays if it cannot be done."""
+    with beside(out, "former") as former:
+        out.rename(former)
+        try:
+            partial.rename(out)
+        except BaseException:
+            former.rename(out)
+            raise
 
 
 def _sync(folder: Path) -> None:

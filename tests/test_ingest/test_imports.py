@@ -18,7 +18,8 @@ from ingest.imports.errors import BadCollectionError, UnknownImportError
 from ingest.imports.job import import_lightcurves, remove_imports
 from ingest.pipeline import ingest
 from nightlake import Archive
-from store.publication import create_archive
+from store.manifest import Manifest
+from store.publication import create_archive, publish
 from store.repair import repair
 from store.settings import ArchiveSettings
 from store.snapshot import open_snapshot
@@ -89,7 +90,7 @@ def test_curves_of_a_data_release_are_kept_list_by_list(root, tmp_path, widths, 
     report = bring(root, path, collection="dr")
     assert (report.curves, report.epochs) == (60, sum(map(len, columns["hmjd"])))
     assert_are(root, columns)
-    assert verify(root) == []
+    assert verify(root, deep=True) == []
 
 
 def test_memory_holds_some_rows_and_the_answer_is_the_same(root, tmp_path, monkeypatch):
@@ -228,6 +229,20 @@ def test_two_new_files_with_one_object_are_told_apart_by_their_names(root, tmp_p
     paths[0] = write_dr(paths[0], dr_columns(2))
     report = bring(root, *paths)
     assert outcomes(report) == [("a.parquet", "published"), ("b.parquet", "refused")]
+
+
+def test_files_are_published_some_at_a_time(root, tmp_path, monkeypatch):
+    monkeypatch.setattr("ingest.imports.job.PUBLISHED_FILES", 2)
+    for i in range(5):  # the fourth has objects of the first, published two publications ago
+        columns = dr_columns(3, first=(i % 3 + 1) * 10**12, seed=i)
+        write_dr(tmp_path / "in" / f"{i}.parquet", columns)
+    told = []
+    report = bring(root, tmp_path / "in", progress=lambda *step: told.append(step))
+    assert [file.outcome for file in report.files] == ["published"] * 3 + ["refused"] * 2
+    assert [r.what.partition(" in ")[2][:9] for r in report.refusals] == ["0.parquet", "1.parquet"]
+    assert told == [(i, 5, "files") for i in range(1, 6)]
+    assert report.publication == 3  # 0 and 1, 2, refusals
+    assert bring(root, tmp_path / "in" / "0.parquet").files[0].outcome == "unchanged"
 
 
 def test_a_file_or_a_collection_is_removed_and_can_be_read_as_of_before(root, tmp_path):
@@ -413,6 +428,17 @@ def test_a_damaged_file_is_found_and_mended_by_giving_its_input_again(root, tmp_
     assert "nightlake import ARCHIVE lightcurves FILE" in found[0].remedy
     bring(root, path)
     assert verify(root) == []
+
+
+def test_rows_that_are_lost_are_missed_by_a_deep_check(root, tmp_path):
+    bring(root, write_dr(tmp_path / "curves.parquet", dr_columns(40)))
+    (group,) = open_snapshot(root).groups
+    manifest = open_snapshot(root).manifest(group)
+    lost = next(e for e in manifest.files if e.table == "imported_lightcurves")
+    publish(root, {group: Manifest.of(group, set(manifest.files) - {lost})}, "loss")
+    assert verify(root) == []
+    (finding,) = verify(root, deep=True)
+    assert "imports says 40 curves" in finding.what
 
 
 def test_repair_makes_the_links_of_imports_anew(root, tmp_path):
