@@ -7,8 +7,9 @@ puts the reference position on the chip. An image without a WCS covers nothing.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -46,6 +47,8 @@ _READ = (*OF_IMAGE, "reference_checksum", "wcs_cards")
 
 # An oid without its sourceid: field·1e4 + fid·1e3 + ccdid·10 + qid.
 _SOURCEIDS = 100_000_000
+# Images that are looked at together.
+_AT_ONCE = 4096
 # Exposure ids of 30,000 years.
 _EXPIDS = 1 << 40
 _DAY_S = 86_400.0
@@ -129,18 +132,13 @@ def upper_limits(
     current = {c: references.checksum(channel_of_oid(oid)) for c, oid in first_of.items()}
     measured = _Measured(objects, near)
     found = [SCHEMA.empty_table()]
-    for night, path in _nights(snapshot, hmjd):
-        images = _images(path, list(current), all_images)
-        if not images.num_rows:
-            continue
+    for images in _some_at_once(_images(snapshot, sorted(current), hmjd, all_images)):
         image, target = _covered(images, objects, channel)
         stands = _stands(images, current)[image]
         expid = values(images.column("expid"))[image]
         missed = ~measured.by(target, expid, stands)
-        image, target = image[missed], target[missed]
-        if image.size:
-            earth = _earth(snapshot, night, images)
-            found.append(_rows(images, image, objects, target, earth))
+        if missed.any():
+            found.append(_rows(images, image[missed], objects, target[missed]))
     return _within(pa.concat_tables(found), hmjd)
 
 
@@ -177,28 +175,49 @@ def _nights(snapshot: Snapshot, hmjd: tuple[float, float]) -> Iterator[tuple[str
             yield path.stem, path
 
 
-def _images(path: Path, channels: Collection[int], all_images: bool) -> pa.RecordBatch:
-    """The images of some channels. WCS cards are long: no more of them is read than need be."""
-    return guarded(path, lambda: _read_images(path, channels, all_images))
+def _images(
+    snapshot: Snapshot, channels: Sequence[int], hmjd: tuple[float, float], all_images: bool
+) -> Iterator[pa.Table]:
+    """The images of some channels, night by night, with where the observatory was."""
+    for night, path in _nights(snapshot, hmjd):
+        rows = guarded(path, partial(_read_images, path, channels, all_images))
+        if rows.num_rows:
+            earth = _earth(snapshot, night, rows["expid"].to_numpy())
+            for name, column in zip(EARTH, earth.T, strict=True):
+                rows = rows.append_column(name, [arrow(np.ascontiguousarray(column))])
+            yield rows
 
 
-def _read_images(path: Path, channels: Collection[int], all_images: bool) -> pa.RecordBatch:
+def _some_at_once(tables: Iterable[pa.Table]) -> Iterator[pa.RecordBatch]:
+    """Tables joined to batches of some thousand rows: each costs as much as a thousand."""
+    waiting: list[pa.Table] = []
+    for table in tables:
+        waiting.append(table)
+        if sum(one.num_rows for one in waiting) >= _AT_ONCE:
+            yield one_batch(pa.concat_tables(waiting))
+            waiting = []
+    if waiting:
+        yield one_batch(pa.concat_tables(waiting))
+
+
+def _read_images(path: Path, channels: Sequence[int], all_images: bool) -> pa.Table:
+    """WCS cards are long: no more of them is read than need be."""
+    schema = pa.schema([(name, IMAGES[name].field().type) for name in _READ])
     with pq.ParquetFile(path, memory_map=True) as file:
-        parts = []
+        parts = [schema.empty_table()]
         for group in range(file.num_row_groups):
             if _may_have(file, group, channels):
                 rows = one_batch(file.read_row_group(group, [*CHANNEL, "is_bad"]))
-                wanted = np.isin(_channels(rows), list(channels))
+                wanted = np.isin(_channels(rows), channels)
                 if not all_images:
                     wanted &= ~truths(rows.column("is_bad"))
                 if wanted.any():
                     whole = file.read_row_group(group, list(_READ)).select(_READ)
-                    parts.append(whole.filter(arrow(wanted)))
-        empty = pa.schema([(name, IMAGES[name].field().type) for name in _READ]).empty_table()
-        return one_batch(pa.concat_tables([empty, *(part.cast(empty.schema) for part in parts)]))
+                    parts.append(whole.filter(arrow(wanted)).cast(schema))
+        return pa.concat_tables(parts)
 
 
-def _may_have(file: pq.ParquetFile, group: int, channels: Collection[int]) -> bool:
+def _may_have(file: pq.ParquetFile, group: int, channels: Sequence[int]) -> bool:
     """Whether a row group may have images of the fields of some channels."""
     number = file.schema_arrow.get_field_index("field")
     said = file.metadata.row_group(group).column(number).statistics
@@ -238,28 +257,24 @@ def _stands(images: pa.RecordBatch, current: dict[int, str | None]) -> Mask:
     )
 
 
-def _earth(snapshot: Snapshot, night: str, images: pa.RecordBatch) -> Floats:
-    """Heliocentric position of the observatory at the start of each image: (n, 3) light-seconds."""
-    path = snapshot.folder / "exposures" / f"{night}.parquet"
-    rows = read_columns(path, ("expid", *EARTH))
-    expid = values(rows.column("expid"))
-    order = np.argsort(expid, kind="stable")
-    wanted = values(images.column("expid"))
-    at = order[np.minimum(np.searchsorted(expid[order], wanted), expid.size - 1)]
+def _earth(snapshot: Snapshot, night: str, expid: Index) -> Floats:
+    """Heliocentric position of the observatory at the start of exposures: (n, 3) light-seconds."""
+    rows = read_columns(snapshot.folder / "exposures" / f"{night}.parquet", ("expid", *EARTH))
+    known = values(rows.column("expid"))
+    order = np.argsort(known, kind="stable")
+    at = order[np.minimum(np.searchsorted(known[order], expid), known.size - 1)]
     earth = np.stack([values(rows.column(name)) for name in EARTH], axis=1)[at]
-    earth[expid[at] != wanted] = np.nan
+    earth[known[at] != expid] = np.nan
     return earth
 
 
-def _rows(
-    images: pa.RecordBatch, image: Index, objects: Objects, target: Index, earth: Floats
-) -> pa.Table:
-    ra, dec = objects.ra_deg[target], objects.dec_deg[target]
+def _rows(images: pa.RecordBatch, image: Index, objects: Objects, target: Index) -> pa.Table:
     rows = images.take(arrow(image))
+    ra, dec = objects.ra_deg[target], objects.dec_deg[target]
     a, d = np.radians(ra), np.radians(dec)
-    toward = np.stack([np.cos(d) * np.cos(a), np.cos(d) * np.sin(a), np.sin(d)], axis=1)
+    toward = (np.cos(d) * np.cos(a), np.cos(d) * np.sin(a), np.sin(d))
     # As `hmjd` of detections: light-travel time at the start, and half of the exposure.
-    delay_s = (earth[image] * toward).sum(axis=1)
+    delay_s = sum(values(rows.column(name)) * n for name, n in zip(EARTH, toward, strict=True))
     obsmjd, exptime = (values(rows.column(name), np.nan) for name in ("obsmjd", "exptime"))
     hmjd = obsmjd + (delay_s + exptime / 2) / _DAY_S
     columns = [arrow(objects.oid[target]), arrow(ra), arrow(dec), arrow(hmjd, np.isnan(hmjd))]
