@@ -242,7 +242,8 @@ class CurveReader:
             keep &= np.isin(objects.oid // 10**11 % 10, selection.fids)
         if selection.fields is not None:
             keep &= np.isin(objects.oid // 10**12, selection.fields)
-        return Objects(*(c[keep] for c in (objects.oid, objects.ra_deg, objects.dec_deg))), target[keep]
+        kept = Objects(objects.oid[keep], objects.ra_deg[keep], objects.dec_deg[keep])
+        return kept, target[keep]
 
     # --- what is shown of them ------------------------------------------------------------
 
