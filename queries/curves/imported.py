@@ -7,6 +7,7 @@ does. Which files may have an object, `imports` says.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +17,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from queries.curves.columns import JD_OF_MJD
-from queries.curves.files import guarded, open_file, read_columns
+from queries.curves.files import guarded, one_batch
 from queries.curves.pieces import Found, pick
-from queries.curves.places import Place
+from queries.curves.places import Place, Ranges
 from queries.errors import BadSelectionError, UnknownCollectionError, UnknownImportedError
 from queries.selection import Selection
 from store.channel import FILTERCODES
@@ -105,15 +106,24 @@ def _in_place(snapshot: Snapshot, collection: str, place: Place) -> Iterator[Fou
         for path in snapshot.files(TABLE, [pixel]):
             if collection_of(path.stem) != collection:
                 continue
-            file = open_file(path.resolve(), _READ, "_healpix_29")
-            for group in range(len(file.first)):
-                here = some.overlapping(int(file.first[group]), int(file.last[group]) + 1)
-                if here.first.size:
-                    rows = _at_object(file.read([group]))
-                    index = rows.column("_healpix_29").to_numpy()
-                    one = pick(rows, index, place, here)
-                    if one is not None:
-                        yield one
+            for rows, here in guarded(path, partial(_near, path, some)):
+                found = pick(rows, rows.column("_healpix_29").to_numpy(), place, here)
+                if found is not None:
+                    yield found
+
+
+def _near(path: Path, ranges: Ranges) -> list[tuple[pa.RecordBatch, Ranges]]:
+    """The row groups of a file that ranges of `_healpix_29` reach into, and these ranges."""
+    near = []
+    with pq.ParquetFile(path) as file:
+        for group in range(file.num_row_groups):
+            # The index is the first column.
+            index = file.metadata.row_group(group).column(0).statistics
+            here = ranges.overlapping(index.min, index.max + 1)
+            if here.first.size:
+                rows = file.read_row_group(group, columns=list(_READ)).select(_READ)
+                near.append((_at_object(one_batch(rows)), here))
+    return near
 
 
 def _at_object(rows: pa.RecordBatch) -> pa.RecordBatch:
@@ -133,13 +143,13 @@ def _of_objects(
     wanted = pa.array(oids, pa.int64())
     for path in snapshot.files(TABLE) if parts else ():
         if path.stem in parts:
-            table = guarded(path, lambda path=path: _matching(path, wanted))  # type: ignore[misc]
+            table = guarded(path, partial(_matching, path, wanted))
             yield from (_at_object(batch) for batch in table.to_batches())
 
 
 def _may_have(path: Path, oids: tuple[int, ...]) -> bool:
-    span = read_columns(path, ["first_oid", "last_oid"])
-    first, last = (span.column(i)[0].as_py() for i in range(2))
+    facts = guarded(path, lambda: pq.read_table(path, columns=["first_oid", "last_oid"]))
+    first, last = (column[0].as_py() for column in facts.columns)
     return any(first <= oid <= last for oid in oids)
 
 
