@@ -235,8 +235,7 @@ def _ingest_night(
             published = read_small_table(layout, standing, IMAGES)
             known = {} if rebuild else _known(published)
             images = _without_neighbours(one, images)
-            channels = {(image.facts.rcid, image.facts.fid) for image in images}
-            priors = find_priors(snapshot, night, channels, given_priors)
+            priors = find_priors(snapshot, night, _channels(images), given_priors)
             _stage(one, images, known, priors, hjd_method, executor, progress)
             if refused is not None:
                 _remove_others(one, published, images, refused)
@@ -244,6 +243,12 @@ def _ingest_night(
     new = {record["pid"] for record in one.result.records} - set(published["pid"])
     seen = [LookedAt(printable(i.path.name), i.pid, i.pid in new) for i in images]
     return _report(one), one.result.refusals, seen
+
+
+def _channels(images: Sequence[PlannedImage]) -> list[Channel]:
+    """The channels whose images have a WCS, which priors are needed for."""
+    all_facts = (image.facts for image in images)
+    return sorted({(one.rcid, one.fid) for one in all_facts if one.wcs_cards is not None})
 
 
 def _known(published: pl.DataFrame) -> dict[int, Known]:
@@ -368,7 +373,7 @@ def _stage(
             one.settings,
             hjd_method,
             one.staging,
-            {c: priors[c] for c in {(image.facts.rcid, image.facts.fid) for image in batch}},
+            {channel: priors[channel] for channel in _channels(batch)},
             {image.pid: known[image.pid] for image in batch if image.pid in known},
         )
         for batch in batches

@@ -52,16 +52,19 @@ def judge_images(
 ) -> dict[int, Verdict]:
     """Judge images by their INFOBITS and, all at once, by their pixel scales.
 
+    Parameters
+    ----------
+    priors : of the channels of all images that have a WCS.
+
     Returns
     -------
     By pid. An image without a WCS, or with one that is not read, is not judged by its scale.
     """
-    channels = sorted({(image.facts.rcid, image.facts.fid) for image in images})
-    grid, number = prior_grid(), {channel: i for i, channel in enumerate(channels)}
+    grid, number = prior_grid(), {channel: i for i, channel in enumerate(priors)}
     maps = read_cards([image.facts.wcs_cards for image in images])
-    prior = np.array([priors[channel].scale_arcsec for channel in channels])
-    of_prior = [number[image.facts.rcid, image.facts.fid] for image in images]
-    found = scale_differences(maps, grid, prior.reshape(-1, len(grid.x)), of_prior)
+    prior = np.array([one.scale_arcsec for one in priors.values()]).reshape(-1, len(grid.x))
+    of_prior = [number.get((image.facts.rcid, image.facts.fid), -1) for image in images]
+    found = scale_differences(maps, grid, prior, of_prior)
     _, reasons = judge_scale(found, limit_percent)
     breaks = breaks_infobit_16(found)
     verdicts = {}
