@@ -207,7 +207,7 @@ def write_groups(groups: Groups, pixels: Iterable[HealpixPixel], folder: Path) -
     for pixel in sorted(pixels):
         ids = groups.of(pixel)
         with disk.File(folder / _name(pixel)) as file:
-            file.write(np.stack(ids))
+            file.write(np.stack(ids).tobytes())
 
 
 def read_groups(pixel: HealpixPixel, folder: Path) -> GroupIds:

@@ -12,7 +12,9 @@ def children():
         yield started
 
 
-@pytest.mark.parametrize("name", ["night", "replacement", "withdrawal", "compaction"])
+@pytest.mark.parametrize(
+    "name", ["night", "replacement", "withdrawal", "compaction", "build after a night"]
+)
 def test_a_process_that_is_killed_at_some_steps(stage, children, tmp_path, name):
     steps = spread(steps_of(stage, name, tmp_path), 2, offset=len(name))
     tally = kill_at_steps(stage, children, name, steps, tmp_path)

@@ -25,6 +25,8 @@ from ingest.pipeline import ingest
 from ingest.references import add_references
 from ingest.rematch import rematch
 from ingest.withdraw import withdraw
+from products.lightcurves import sources
+from products.lightcurves.job import build
 from store.manifest import night_group
 from store.publication import create_archive, republish
 from store.settings import ArchiveSettings
@@ -107,6 +109,10 @@ def _repair(root: Path, raw: Path, workers: int) -> None:
         republish(root)
 
 
+def _build(root: Path, raw: Path, workers: int) -> None:
+    build(root, workers=workers)
+
+
 _BASE = ("init", "references", "night")
 _PERIOD = (*_BASE, "second night", "compaction")
 OPERATIONS = {
@@ -126,6 +132,8 @@ OPERATIONS = {
         Operation("compaction", (*_BASE, "second night"), _compact),
         Operation("replacement in a period", _PERIOD, _ingest("changed")),
         Operation("withdrawal from a period", _PERIOD, _withdraw),
+        Operation("build", (*_BASE, "second night"), _build),
+        Operation("build after a night", (*_BASE, "build", "second night"), _build),
         Operation("vacuum", (*_BASE, "late", "replacement"), _vacuum),
     )
 }
@@ -170,14 +178,15 @@ class Stage:
 @contextmanager
 def steady() -> Iterator[None]:
     """Code and machine that stay the same, whoever edits a file meanwhile."""
-    kept = version._PACKAGES, batch._boot
+    kept = version._PACKAGES, batch._boot, sources.recipe
     version._PACKAGES = ()
     version.code_version.cache_clear()
+    sources.recipe = lambda: "this code"
     batch._boot = lambda: "this start"
     try:
         yield
     finally:
-        version._PACKAGES, batch._boot = kept
+        version._PACKAGES, batch._boot, sources.recipe = kept
         version.code_version.cache_clear()
 
 
