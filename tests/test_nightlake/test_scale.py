@@ -3,13 +3,16 @@
 import json
 from datetime import date
 
+import numpy as np
 import pytest
 from archives import cluster, nightly
 
 from nightlake import Archive
 from nightlake.cli import run
+from products.scale_figure import residuals_ppm, scale_points
 from simulate.plan import SurveyPlan
 from simulate.survey import simulate_survey
+from transforms.atmosphere import Air
 
 NIGHT = date(2024, 1, 10)
 
@@ -51,6 +54,18 @@ def test_the_figure_is_drawn_of_a_night_or_of_all(root, tmp_path, capsys, name):
     said = "2024-01-10" if night else "all nights"
     assert capsys.readouterr().out == f"{picture}: pixel scale against airmass, {said}\n"
     assert picture.stat().st_size > 10_000
+
+
+def test_images_of_an_archive_lie_within_ten_ppm_of_the_model(root):
+    """Headers of the simulator, whose air is 830 hPa and 10 °C, through ingest to the figure."""
+    with Archive(root) as archive:
+        images = archive.query("scale_vs_airmass", night=NIGHT)
+    points = scale_points(images, Air(pressure_hpa=830.0, temperature_c=10.0))
+    good = points.filter(~points["is_bad"])
+    assert (points.height, good.height) == (12, 11)
+    assert np.ptp(good["secz"].to_numpy()) > 0.3
+    assert residuals_ppm(good).abs().max() < 10
+    assert residuals_ppm(points.filter("is_bad")).abs().min() > 100
 
 
 def test_what_cannot_be_drawn_or_asked_is_said_in_one_line(root, tmp_path, capsys):
