@@ -82,7 +82,7 @@ def _verify(snapshot: Snapshot, progress: Progress | None, deep: bool) -> list[F
         findings += check_counts(snapshot, table, of_table)
     findings += check_collection(snapshot, settings, sound)
     findings += _check_images(snapshot, [e for e in sound if e.table == "images"])
-    findings += check_lightcurves(snapshot, sound, deep)
+    findings += check_lightcurves(snapshot, entries, sound, deep)
     if deep:
         findings += check_rows(snapshot.layout.root, entries, sound)
     return findings

@@ -42,27 +42,32 @@ Numbers = NDArray[Any]
 
 
 def check_lightcurves(
-    snapshot: Snapshot, sound: Sequence[FileEntry], deep: bool
+    snapshot: Snapshot, entries: Sequence[FileEntry], sound: Sequence[FileEntry], deep: bool
 ) -> Iterator[Finding]:
-    """Faults of the light curves.
+    """Faults of the light curves; none of pixels that have a damaged file, which is told already.
 
     Parameters
     ----------
-    sound : the entries of files that are what was published.
+    entries : all published files.
+    sound : those that are what was published.
     deep : hold their rows against those of detections too.
     """
     pixels: dict[HealpixPixel, dict[str, FileEntry]] = defaultdict(dict)
-    for entry in sound:
+    known = {entry.path for entry in sound}
+    damaged = set()
+    for entry in entries:
         if entry.table in LIGHTCURVE_TABLES and entry.pixel is not None:
             pixels[entry.pixel][entry.table] = entry
+            if entry.path not in known:
+                damaged.add(entry.pixel)
     root = snapshot.layout.root
     files = LightcurveFiles(snapshot)
-    known = {entry.path for entry in sound}
-    for pixel, entries in sorted(pixels.items()):
-        faults = list(_check_pixel(root, pixel, entries))
+    for pixel in sorted(pixels.keys() - damaged):
+        of_pixel = pixels[pixel]
+        faults = list(_check_pixel(root, pixel, of_pixel))
         yield from faults
-        if deep and not faults and "lightcurves" in entries:
-            path = entries["lightcurves"].path
+        if deep and not faults and "lightcurves" in of_pixel:
+            path = of_pixel["lightcurves"].path
             yield from _check_against(files, pixel, path, known)
 
 
@@ -121,7 +126,7 @@ def _check_index(root: Path, entries: Mapping[str, FileEntry]) -> Iterator[Findi
     """The index against the rows that it leads to."""
     curves = entries["lightcurves"]
     if "lightcurve_index" not in entries:
-        yield Finding("index", curves.path, "has no index that is sound", BUILD)
+        yield Finding("index", curves.path, "has no index", BUILD)
         return
     found = [
         np.concatenate(parts)

@@ -23,6 +23,8 @@ from numpy.typing import NDArray
 
 from store import disk
 from store.borders import border_rows, nearby
+from store.errors import DamagedArchiveError
+from store.files import check_linked
 from store.layout import HEALPIX_ORDER, HealpixPixel
 from store.partition import Partition
 from store.settings import read_settings
@@ -221,10 +223,14 @@ def _name(pixel: HealpixPixel) -> str:
 
 def _read(snapshot: Snapshot, table: str, pixels: list[HealpixPixel]) -> Rows:
     names = ["_healpix_29", "oid", "ra", "dec"] + ["group_id"] * (table == "objects")
-    files = [
-        pq.read_table(path, columns=names, partitioning=None)
-        for path in snapshot.files(table, pixels)
-    ]
+    files = []
+    for published in snapshot.files(table, pixels):
+        try:
+            files.append(pq.ParquetFile(check_linked(published)).read(names))
+        except DamagedArchiveError:
+            # What stood there is built anew, and its groups are founded anew.
+            if table != "objects":
+                raise
     if not files:
         return _joined([])
     columns = [column.to_numpy() for column in pa.concat_tables(files).select(names).columns]

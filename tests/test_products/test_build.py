@@ -130,7 +130,7 @@ def faults(root):
     """
     snapshot = open_snapshot(root)
     entries = [entry for group in snapshot.groups for entry in snapshot.manifest(group).files]
-    return [*verify(root), *check_lightcurves(snapshot, entries, deep=True)]
+    return [*verify(root), *check_lightcurves(snapshot, entries, entries, deep=True)]
 
 
 def content(root):
