@@ -12,9 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nightlake.archive import Archive
+    from nightlake.forms import as_arrow, as_pandas, as_qtable, as_table, as_timeseries
     from store.errors import NightlakeError
 
-__all__ = ["Archive", "NightlakeError"]
+__all__ = [
+    "Archive",
+    "NightlakeError",
+    "as_arrow",
+    "as_pandas",
+    "as_qtable",
+    "as_table",
+    "as_timeseries",
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -27,4 +36,8 @@ def __getattr__(name: str) -> Any:
         from store.errors import NightlakeError
 
         return NightlakeError
+    if name in __all__:
+        from nightlake import forms
+
+        return getattr(forms, name)
     raise AttributeError(f"module 'nightlake' has no attribute {name!r}")

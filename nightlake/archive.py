@@ -209,6 +209,8 @@ class Archive:
         flags_mask: int = 0,
         all_images: bool = False,
         min_epochs: int = 1,
+        group: bool = False,
+        upper_limits: bool = False,
         collection: str | None = None,
     ) -> pl.DataFrame:
         """Every detection of some objects, or of a part of the sky: by filter, object and time.
@@ -231,6 +233,10 @@ class Archive:
         flags_mask : leave out rows of which `catflags` has one of these bits.
         all_images : rows of images that were judged bad come too.
         min_epochs : leave out objects that have fewer rows, and rows without an object.
+        group : an id stands for all objects of its place, of whatever fields and filters, as of
+            the last build; column `group_id` says which are one.
+        upper_limits : a row for each image that covered an object and did not measure it, too:
+            `is_upper_limit` is true there, `mag` null, `limitmag` the limit.
         collection : ask what was imported by this name instead; a place is then its objects'.
 
         Raises
@@ -248,6 +254,8 @@ class Archive:
             flags_mask=flags_mask,
             all_images=all_images,
             min_epochs=min_epochs,
+            group=group,
+            upper_limits=upper_limits,
         )
         if collection is not None:
             from queries.curves.imported import imported_lightcurves

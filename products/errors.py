@@ -4,6 +4,7 @@ store.errors.NightlakeError
 └── ProductError                  base
     ├── UnwritableOutputError     the output file cannot be written
     ├── UnknownFormatError        no such format, or none that the file's name tells
+    ├── NoTimesError              rows without a time are no time series
     ├── NothingToDrawError        no point has both coordinates
     ├── UnknownChannelError       a field, filter, CCD and quadrant that the archive has not
     ├── StaleChannelError         its images were matched to a reference that was replaced
@@ -52,6 +53,15 @@ class UnknownFormatError(ProductError, ValueError):
 
     def __init__(self, what: str, where: str | Path, known: Iterable[str]) -> None:
         super().__init__(what, where=where, hint=f"Choose among {', '.join(known)}.")
+
+
+class NoTimesError(ProductError, ValueError):
+    """Rows without a time are no time series."""
+
+    code = "no_times"
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what, hint="Drop rows without hmjd: frame.drop_nulls('hmjd').")
 
 
 class NothingToDrawError(ProductError, ValueError):

@@ -1,7 +1,7 @@
-"""Frames as files: CSV, Parquet and VOTable.
+"""Frames as files: CSV, ECSV, Parquet and VOTable.
 
 What the column contract says of a column (unit, UCD, description) goes along into each format
-that can hold it: Parquet's field metadata, VOTable's FIELD.
+that can hold it: Parquet's field metadata, VOTable's FIELD, ECSV's header.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ Columns = Mapping[str, Column]
 
 SUFFIXES = {
     ".csv": "csv",
+    ".ecsv": "ecsv",
     ".parquet": "parquet",
     ".vot": "votable",
     ".votable": "votable",
@@ -40,7 +41,7 @@ def export(
 
     Parameters
     ----------
-    file_format : csv, parquet or votable.
+    file_format : csv, ecsv, parquet or votable.
     columns : what is known of each column; a column that is not among them goes without.
     description : what the rows are, in a sentence.
 
@@ -72,24 +73,19 @@ def _csv(frame: pl.DataFrame, columns: Columns, description: str) -> bytes:
 
 
 def _parquet(frame: pl.DataFrame, columns: Columns, description: str) -> bytes:
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
-    fields = [_field(field, columns.get(field.name)) for field in table.schema]
-    metadata = {"description": description} if description else None
-    schema = pa.schema(fields, metadata=metadata)
-    sink = io.BytesIO()
-    pq.write_table(table.cast(schema), sink, compression=CODEC, compression_level=CODEC_LEVEL)
+    from products.arrow_tables import to_arrow
+
+    table, sink = to_arrow(frame, columns, description), io.BytesIO()
+    pq.write_table(table, sink, compression=CODEC, compression_level=CODEC_LEVEL)
     return sink.getvalue()
 
 
-def _field(field: pa.Field, column: Column | None) -> pa.Field:  # type: ignore[name-defined] # noqa: F821
-    import pyarrow as pa
+def _ecsv(frame: pl.DataFrame, columns: Columns, description: str) -> bytes:
+    from products.astropy_tables import encode_ecsv
 
-    kind = pa.string() if pa.types.is_large_string(field.type) else field.type
-    said = column.field().metadata if column else None
-    return pa.field(field.name, kind, nullable=True, metadata=said)
+    return encode_ecsv(frame, columns, description)
 
 
 def _votable(frame: pl.DataFrame, columns: Columns, description: str) -> bytes:
@@ -100,6 +96,7 @@ def _votable(frame: pl.DataFrame, columns: Columns, description: str) -> bytes:
 
 ENCODERS: dict[str, Callable[[pl.DataFrame, Columns, str], bytes]] = {
     "csv": _csv,
+    "ecsv": _ecsv,
     "parquet": _parquet,
     "votable": _votable,
 }

@@ -6,11 +6,10 @@ import io
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import polars as pl
 from astropy.io.votable import tree
-from astropy.table import MaskedColumn, Table
 
+from products.astropy_tables import to_table
 from store.columns import Column
 
 VERSION = "1.4"
@@ -24,13 +23,7 @@ _WIDER: dict[Any, Any] = {
 
 def encode_votable(frame: pl.DataFrame, columns: Mapping[str, Column], description: str) -> bytes:
     """`frame` as a VOTable, its cells BINARY2: nulls and every digit of a float survive."""
-    table = Table([_column(frame[name]) for name in frame.columns])
-    for name, column in columns.items():
-        if name in table.colnames:
-            table[name].description = column.description
-            if column.unit:
-                table[name].unit = column.unit
-    votable = tree.VOTableFile.from_table(table)
+    votable = tree.VOTableFile.from_table(to_table(frame, columns, wider=_WIDER))
     votable.version = VERSION
     votable.description = description or None
     for field in votable.get_first_table().fields:
@@ -39,21 +32,3 @@ def encode_votable(frame: pl.DataFrame, columns: Mapping[str, Column], descripti
     sink = io.BytesIO()
     votable.to_xml(sink, tabledata_format="binary2")
     return sink.getvalue()
-
-
-def _column(series: pl.Series) -> MaskedColumn:
-    """A masked astropy column: null is masked, a float's null is NaN as well."""
-    mask = series.is_null().to_numpy()
-    if series.dtype in _WIDER:
-        series = series.cast(_WIDER[series.dtype])
-    if series.dtype.is_integer():
-        values = series.fill_null(0).to_numpy()
-    elif series.dtype.is_float():
-        values = series.fill_null(float("nan")).to_numpy()
-    elif series.dtype == pl.Boolean:
-        values = series.fill_null(value=False).to_numpy()
-    else:
-        values = np.array(series.cast(pl.String).fill_null("").to_list(), dtype=str)
-        if values.dtype.itemsize == 0:
-            values = values.astype("U1")
-    return MaskedColumn(values, name=series.name, mask=mask)

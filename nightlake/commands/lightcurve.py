@@ -117,6 +117,16 @@ _MEANING = "Detections by filter, object and time, with what their images say."
 @click.option(
     "--collection", metavar="NAME", help="Of what was imported by this name: its ids, its objects."
 )
+@click.option(
+    "--group",
+    is_flag=True,
+    help="All objects of its place with each object: one star, all fields and filters.",
+)
+@click.option(
+    "--upper-limits",
+    is_flag=True,
+    help="A row for each image that covered an object and did not measure it, too.",
+)
 @as_of_option
 @output_options(CURVE_FORMATS)
 @click.option("--plot", type=OUT, metavar="FILE", help="Draw it: png, svg or pdf, as named.")
@@ -148,6 +158,8 @@ def command(
     flags_mask: int,
     all_images: bool,
     min_epochs: int,
+    group: bool,
+    upper_limits: bool,
     collection: str | None,
     as_of: AsOf | None,
     file_format: str | None,
@@ -198,6 +210,8 @@ def command(
             flags_mask=flags_mask,
             all_images=all_images,
             min_epochs=min_epochs,
+            group=group,
+            upper_limits=upper_limits,
             collection=collection,
         )
         what = _what(oids, cone, positions, polygon)

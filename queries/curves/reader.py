@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +25,7 @@ from queries.curves.channels import (
     oids_of,
 )
 from queries.curves.files import one_batch, resolved
+from queries.curves.groups import NO_GROUP, Groups
 from queries.curves.images import Images, no_images, of_nights, read_images
 from queries.curves.leaves import Leaves
 from queries.curves.limits import as_rows, near_of, upper_limits
@@ -69,6 +71,7 @@ class CurveReader:
         self._files = LightcurveFiles(snapshot)
         self._leaves = Leaves(snapshot)
         self._references = References(snapshot, cache)
+        self._groups = Groups(snapshot, cache)
         self._pixels: dict[HealpixPixel, Held] = {}
         self._traces: dict[Channel, Trace] = {}
         self._image_files: dict[date, Path | None] = {}
@@ -81,6 +84,10 @@ class CurveReader:
         UnknownObjectError : no reference source has an id, and no detection.
         DamagedArchiveError : a file that is needed cannot be read.
         """
+        if selection.group and selection.oids is not None:
+            asked = self._located(by_channel(selection.oids))
+            members = self._groups.members(asked, self._reach)
+            selection = replace(selection, oids=tuple(sorted({*members, *selection.oids})))
         if selection.oids is not None:
             found = list(self._objects(selection, selection.oids))
         else:
@@ -90,7 +97,14 @@ class CurveReader:
         if selection.upper_limits:
             found.append(self._limits(selection))
         rows, target = _joined(found)
-        return _answer(selection, rows, target if selection.by_position else None)
+        rows, position = _arranged(selection, rows, target if selection.by_position else None)
+        more = [] if position is None else [("position", arrow(position))]
+        if selection.group:
+            more.append(("group_id", self._group_ids(rows)))
+        if selection.upper_limits:
+            # Every detection has a number in its image.
+            more.append(("is_upper_limit", arrow(~valid(rows.column("sourceid")))))
+        return frame_of(rows, more)
 
     # --- by place -----------------------------------------------------------------------
 
@@ -245,6 +259,17 @@ class CurveReader:
         kept = Objects(objects.oid[keep], objects.ra_deg[keep], objects.dec_deg[keep])
         return kept, target[keep]
 
+    def _group_ids(self, rows: pa.RecordBatch) -> pa.Array:
+        """The group of each row's object; null where it is in none."""
+        oid = values(rows.column("oid"), NO_GROUP)
+        distinct = np.unique(oid)
+        known = self._groups.of(
+            self._located(by_channel(distinct[distinct != NO_GROUP].tolist())), self._reach
+        )
+        of_distinct = np.array([known.get(one, NO_GROUP) for one in distinct.tolist()], np.int64)
+        group = of_distinct[np.searchsorted(distinct, oid)]
+        return arrow(group, group == NO_GROUP)
+
     # --- what is shown of them ------------------------------------------------------------
 
     def _shown(self, selection: Selection, found: Found, images: Images) -> Iterator[Found]:
@@ -375,17 +400,19 @@ def _joined(parts: list[Found]) -> tuple[pa.RecordBatch, Index | None]:
     return rows, np.concatenate(targets) if len(targets) == len(parts) and targets else None
 
 
-def _answer(selection: Selection, rows: pa.RecordBatch, position: Index | None) -> pl.DataFrame:
+def _arranged(
+    selection: Selection, rows: pa.RecordBatch, position: Index | None
+) -> tuple[pa.RecordBatch, Index | None]:
+    """The rows of an answer in their order, and the position of each if that is asked for."""
+    if selection.by_position and position is None:
+        position = np.empty(0, np.int64)
     order, starts = in_order(rows, position)
     if selection.min_epochs > 1:
         order = _long_enough(rows, order, starts, selection.min_epochs)
     if order is not None:
         rows = rows.take(arrow(order))
         position = None if position is None else position[order]
-    if not selection.by_position:
-        return frame_of(rows)
-    numbers = np.empty(0, np.int64) if position is None else position
-    return frame_of(rows, [("position", arrow(numbers))])
+    return rows, position
 
 
 def _long_enough(
