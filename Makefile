@@ -11,10 +11,10 @@ export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo bench bench-full torture test check lint types layers spelling docs night nights FORCE clean
+.PHONY: help setup demo bench bench-full torture test check lint types layers spelling docs night nights lightcurves FORCE clean
 
 help:  ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # --- environment ------------------------------------------------------------------------------
 
@@ -73,6 +73,10 @@ $(STAMPS)/%.done: $(STAMPS)/%.inputs
 	@$(NIGHTLAKE) ingest $(ARCHIVE) --files-from $< $(GIVEN); \
 	code=$$?; case $$code in 0|3|4) touch $@ ;; *) exit $$code ;; esac
 
+lightcurves: setup  ## Bring light curves and objects up to date: ARCHIVE=folder
+	$(if $(ARCHIVE),,$(error ARCHIVE is not set: make lightcurves ARCHIVE=folder))
+	@$(NIGHTLAKE) build $(ARCHIVE) lightcurves
+
 # --- the gate ----------------------------------------------------------------------------------
 
 test: $(VENV)/check.stamp  ## Run the tests
@@ -100,7 +104,7 @@ torture: $(VENV)/check.stamp  ## Try to break the archive, for hours; refresh do
 
 RESULTS := benchmarks/results
 bench: $(VENV)/bench.stamp  ## Run the benchmarks at their small sizes; refresh docs/performance.md
-	for subject in hjd secz scale fits match statistics ingest stages store; do \
+	for subject in hjd secz scale fits match statistics objects ingest stages store; do \
 	  $(BIN)/python -m benchmarks.$$subject --json $(RESULTS)/$$subject.json || exit 1; done
 	$(BIN)/python -m benchmarks.page
 

@@ -13,6 +13,7 @@ from transforms.grouping import Sources, inherit, link
 from transforms.hjd import evaluate, fit_light_travel_time, light_travel_time
 from transforms.image import heliocentric_and_airmass, secz
 from transforms.listed import positions
+from transforms.lookup import Places
 from transforms.match import SkyGrid, match_rank
 from transforms.pixel_scale import chip_grid, pixel_scales
 from transforms.scale_difference import scale_differences
@@ -26,6 +27,8 @@ def compile_all() -> None:
     compile_for_images()
     ra, dec = np.array([10.0, 10.1]), np.array([20.0, 20.1])
     SkyGrid(ra, dec).within(ra, dec, 1.5)
+    ids = np.arange(2)
+    Places(ids, ra, dec, ids).numbers_of(ids, ra, dec, 1.5, ids)
     sources = Sources(ra, dec, [1, 2])
     inherit(sources, [-1, -1], sources, [0, 1], sources, 1.5)
     link(sources, [-1, -1], sources, 1.5)
