@@ -16,6 +16,8 @@ from queries.curves.cache import ByteCache
 from queries.curves.channels import References
 from queries.curves.limits import Near, upper_limits
 from queries.curves.places import Objects
+from queries.curves.reader import CurveReader
+from queries.selection import Selection
 from simulate.plan import SurveyPlan
 from simulate.survey import simulate_survey
 from store.publication import create_archive
@@ -253,3 +255,55 @@ def test_nothing_is_asked_for_and_nothing_comes(survey):
     nothing = Objects(*np.empty((3, 0), np.int64))
     references = References(survey.snapshot, ByteCache())
     assert upper_limits(survey.snapshot, nothing, NO_ROWS, references).num_rows == 0
+
+
+def test_light_curves_have_upper_limits_between_their_detections(survey):
+    rows, objects = some_objects(survey, 20)
+    reader = CurveReader(survey.snapshot)
+    references = References(survey.snapshot, ByteCache())
+    limits = pl.from_arrow(
+        upper_limits(survey.snapshot, objects, near(survey, objects), references)
+    )
+    assert len(limits) > 10
+    by_id = Selection.of_objects(rows["oid"].to_list())
+    both = reader.lightcurves(by_id.narrowed(upper_limits=True))
+    plain = reader.lightcurves(by_id)
+    is_limit = pl.col("is_upper_limit")
+    assert both.filter(~is_limit).drop("is_upper_limit").equals(plain)
+    found = both.filter(is_limit)
+    key = ["oid", "expid", "hmjd", "limitmag", "filtercode", "ra", "dec"]
+    assert found.select(key).sort("oid", "expid").equals(limits.select(key).sort("oid", "expid"))
+    assert found["mag"].null_count() == len(found)
+    assert both.equals(both.sort("fid", "oid", "hmjd", nulls_last=True))
+    # An upper limit is no epoch.
+    few = reader.lightcurves(by_id.narrowed(upper_limits=True, min_epochs=5))
+    counts = few.group_by("oid").agg((~is_limit).sum())
+    assert counts["is_upper_limit"].min() >= 5
+    # By place, of the objects in it; each as often as circles hold it.
+    k = int(np.argmax([len(limits.filter(pl.col("oid") == oid)) for oid in rows["oid"]]))
+    ra, dec = float(objects.ra_deg[k]), float(objects.dec_deg[k])
+    in_cone = reader.lightcurves(
+        Selection.of_positions([ra, ra], [dec, dec], [0.5, 2.0]).narrowed(upper_limits=True)
+    )
+    expected = limits.filter(pl.col("oid") == int(objects.oid[k]))
+    for position in (0, 1):
+        mine = in_cone.filter(
+            is_limit & (pl.col("position") == position) & (pl.col("oid") == int(objects.oid[k]))
+        )
+        assert sorted(mine["expid"]) == sorted(expected["expid"])
+    other = "zr" if expected["fid"][0] == 1 else "zg"
+    narrowed = Selection.of_cone(ra, dec, 0.1).narrowed(upper_limits=True, filters=[other])
+    assert int(objects.oid[k]) not in reader.lightcurves(narrowed)["oid"]
+
+
+def test_an_id_stands_for_the_objects_of_its_group(survey):
+    reader = CurveReader(survey.snapshot)
+    pairs = survey.objects.filter(pl.col("nobs") > 0).group_by("group_id").agg("oid")
+    pairs = pairs.filter(pl.col("oid").list.len() == 2).sort("group_id")
+    assert len(pairs) > 50
+    one, other = pairs["oid"][3]
+    curve = reader.lightcurves(Selection.of_objects(one).narrowed(group=True))
+    assert set(curve["oid"]) == {one, other}
+    assert set(curve["group_id"]) == {pairs["group_id"][3]}
+    both = reader.lightcurves(Selection.of_objects([one, other]))
+    assert curve.drop("group_id").equals(both)
