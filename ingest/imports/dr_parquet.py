@@ -206,7 +206,7 @@ class DrParquet:
         if bad.any():
             raise refuse(bad, str(found[bad][0]))
         kept = found.astype(dtype)
-        if (lossy := (kept != found) & (found == found)).any():
+        if (lossy := (kept != found) & ~np.isnan(found)).any():
             raise refuse(lossy, f"{found[lossy][0]}, more digits than {dtype} holds,")
         return kept
 

@@ -59,7 +59,6 @@ class ImportResult:
     manifest: Manifest | None = None
     oids: NDArray[np.int64] | None = None
     rows: int = 0
-    checksum: str = ""
     refusal: Refusal | None = None
 
 
@@ -73,7 +72,7 @@ def import_file(task: ImportTask) -> ImportResult:
                 input=digest, collection=task.collection, order=task.order, code=code_version()
             )
             if made_from == task.known and _is_intact(task):
-                return ImportResult(task.name, checksum=digest)
+                return ImportResult(task.name)
             reader = open_lightcurves(path)
         return _written(task, reader, digest, made_from)
     except RefusedInput as error:
@@ -122,7 +121,7 @@ def _written(task: ImportTask, reader: Reader, digest: str, made_from: str) -> I
     files.append(write_table(layout, IMPORTS, to_contract(row, IMPORTS), task.part))
     group = import_group(task.collection, task.name)
     manifest = Manifest.of(group, files)
-    return ImportResult(task.name, manifest, curves.oids, spool.rows, digest)
+    return ImportResult(task.name, manifest, curves.oids, spool.rows)
 
 
 def _batches(path: Path, reader: Reader) -> Iterator[Any]:

@@ -22,7 +22,6 @@ from store.contract import IMPORTED_LIGHTCURVES as TABLE
 from store.layout import HEALPIX_ORDER, HealpixPixel
 
 OF_RUN = ("oid", "field", "fid", "rcid")
-_NUMPY = {"string": "O"}
 
 
 class Spool:
@@ -150,8 +149,7 @@ class Curves:
         self.epoch = total - np.maximum.accumulate(np.where(begins, total, 0))
 
     def several(self) -> NDArray[np.int64]:
-        """Objects that have several rows where each should have one, or that are of several places,
-        fields or filters; ascending."""
+        """Objects that are of several places, fields, filters or quadrants; ascending."""
         oid = self.columns["oid"]
         same = oid[1:] == oid[:-1]
         differs = np.zeros(len(same), dtype=bool)

@@ -211,7 +211,9 @@ def _of_images(snapshot: Snapshot, rows: pa.Table) -> tuple[NDArray[np.bool_], N
         name = f"{np.datetime64(day, 'D').astype(object):%Y%m%d}"
         keys, bad, coefficient = _images(snapshot.layout.root, snapshot.number, name)
         at = np.minimum(np.searchsorted(keys, key[here]), len(keys) - 1)
-        is_bad[here], clrcoeff[here] = bad[at], coefficient[at]
+        known = keys[at] == key[here]
+        is_bad[here] = bad[at] & known
+        clrcoeff[here] = np.where(known, coefficient[at], np.nan)
     return is_bad, clrcoeff
 
 
