@@ -76,16 +76,28 @@ def hold_catalogue(folder: Path) -> tuple[Path, Hold | None]:
     of no archive has nothing to hold.
     """
     while True:
-        real = folder.resolve()
+        real = _followed(folder)
         publication = real.parent
-        if publication.parent.name != "publications" or not _file(publication).is_file():
+        if not _is_publication(publication):
             return real, None
         layout = Layout(publication.parent.parent)
         try:
             return real, Hold(Snapshot(layout, int(publication.name)))
         except UnknownPublicationError:
-            if folder.resolve() == real:
+            if _followed(folder) == real:
                 raise
+
+
+def _followed(folder: Path) -> Path:
+    """Where a folder lies, links followed; but a publication's own link to a catalogue is not."""
+    at = folder.absolute()
+    while at.is_symlink() and not _is_publication(at.parent.resolve()):
+        at = at.parent / at.readlink()
+    return at.parent.resolve() / at.name
+
+
+def _is_publication(folder: Path) -> bool:
+    return folder.parent.name == "publications" and _file(folder).is_file()
 
 
 @contextmanager

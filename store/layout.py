@@ -133,6 +133,10 @@ class Layout:
         """The folder of links to the files of the index of ids, and what lists their contents."""
         return self.pixels / INDEX / "oid" / checksum[:16]
 
+    def catalogue_folder(self, table: str, checksum: str) -> Path:
+        """The folder of a table of light curves as of one build."""
+        return self.pixels / table / "catalogue" / checksum[:16]
+
     def data_folder(self, table: str, part: str) -> Path:
         """The folder of a spatial table's files of one part: a night, a reference channel."""
         return self.data / table / part

@@ -40,14 +40,17 @@ def link_pixels(
 ) -> list[HealpixPixel]:
     """Link every pixel's folder: the parent's where nothing changed, else a new one."""
     old_in, new_in = _by_pixel(old), _by_pixel(new)
+    # From folders that lie as deep the same words lead to the same folder.
+    siblings = parent is not None and _depth(parent.catalogue(table)) == _depth(target)
     standing = parent.pixels(table) if parent else []
     pixels: list[HealpixPixel] = []
     for pixel in sorted({*standing, *old_in, *new_in}):
         at = target / "dataset" / pixel.hats_path
         before = parent.catalogue(table) / "dataset" / pixel.hats_path if parent else None
         if before and pixel not in old_in and pixel not in new_in:
-            # The publications' folders are siblings: the same words lead to the same folder.
             text = str(before.readlink())
+            if not siblings:
+                text = os.path.relpath(os.path.realpath(before), os.path.realpath(at.parent))
         else:
             somewhere = layout.pixel_folder(table, pixel, "")
             links = changed_links(
@@ -66,6 +69,10 @@ def link_pixels(
         disk.make_link(at, text)
         pixels.append(pixel)
     return pixels
+
+
+def _depth(folder: Path) -> int:
+    return len(folder.resolve().parts)
 
 
 def _by_pixel(files: list[FileEntry]) -> dict[HealpixPixel, list[FileEntry]]:

@@ -13,16 +13,19 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from store import disk
 from store.atomic import replace_link, sweep
+from store.built import link_built
 from store.collection import (
     ARCHIVE_PROPERTIES,
     OWN_PROPERTIES,
     link_index,
     write_collection,
 )
+from store.columns import Table
 from store.contract import STORED_TABLES
 from store.errors import (
     ChangedMeanwhileError,
@@ -216,11 +219,11 @@ def _make_current(
 
     Without a `parent` every link is made anew from the manifests that came.
     """
-    partial = layout.publications / f".{number:06d}.partial"
-    disk.make_folder(partial)
-    rows = _build_folder(layout, settings, partial, parent, change)
+    making = layout.publications / f".{number:06d}.partial"
+    disk.make_folder(making)
+    rows = _build_folder(layout, settings, making, parent, change)
     below = layout.relative(layout.publication(number))
-    write_collection(partial, below, settings, change.groups)
+    write_collection(making, below, settings, change.groups)
     record = {
         "format": settings.format,
         "number": number,
@@ -232,11 +235,11 @@ def _make_current(
         "manifests": dict(sorted(change.groups.items())),
     }
     text = json.dumps(record, indent=1) + "\n"
-    disk.write_file(partial / "publication.json", text.encode())
+    disk.write_file(making / "publication.json", text.encode())
     _sync_names(layout, change)
-    _sync_tree(partial)
+    _sync_tree(making)
     target = layout.publication(number)
-    disk.rename(partial, target)
+    disk.rename(making, target)
     disk.sync_folder(layout.publications)
     for table in CATALOGUES:
         if table not in LIGHTCURVE_TABLES or _are_built(change.groups):
@@ -320,23 +323,42 @@ def _build_folder(
         if name == INDEX:
             link_index(layout, settings, target, parent, old, new, rows[name])
             continue
-        if name in LIGHTCURVE_TABLES and not _are_built(change.groups):
+        if name in LIGHTCURVE_TABLES:
+            if _are_built(change.groups):
+                make = partial(_fill_table, layout, settings, parent, change, table, old, new, rows)
+                link_built(layout, name, target, change.groups, make, anew=parent is None)
             continue
-        disk.make_folder(target)
-        if name in PIXEL_TABLES:
-            pixels = link_pixels(layout, name, target, parent, old, new)
-            if name in SPATIAL_TABLES:
-                write_catalogue_metadata(target, table, settings, pixels, rows[name])
-            else:
-                write_listing(target, pixels)
-        else:
-            link_files(layout, target, parent, old, new)
-        if name in CATALOGUES:
-            counts = _changed_counts(parent, name, old, new)
-            if counts.sum() != rows[name] or counts.min() < 0:  # the parent's map was damaged
-                counts = _counted_anew(layout, change.groups, name)
-            write_point_map(target, counts)
+        _fill_table(layout, settings, parent, change, table, old, new, rows, target)
     return rows
+
+
+def _fill_table(
+    layout: Layout,
+    settings: ArchiveSettings,
+    parent: Snapshot | None,
+    change: _Change,
+    table: Table,
+    old: list[FileEntry],
+    new: list[FileEntry],
+    rows: Mapping[str, int],
+    target: Path,
+) -> None:
+    """Link the files of a table in `target`, and make a catalogue of it if it is one."""
+    name = table.name
+    disk.make_folder(target)
+    if name in PIXEL_TABLES:
+        pixels = link_pixels(layout, name, target, parent, old, new)
+        if name in SPATIAL_TABLES:
+            write_catalogue_metadata(target, table, settings, pixels, rows[name])
+        else:
+            write_listing(target, pixels)
+    else:
+        link_files(layout, target, parent, old, new)
+    if name in CATALOGUES:
+        counts = _changed_counts(parent, name, old, new)
+        if counts.sum() != rows[name] or counts.min() < 0:  # the parent's map was damaged
+            counts = _counted_anew(layout, change.groups, name)
+        write_point_map(target, counts)
 
 
 def _are_built(groups: Iterable[str]) -> bool:

@@ -30,7 +30,7 @@ from store import disk, scratch
 from store.errors import DamagedArchiveError
 from store.history import publications, superseded
 from store.hold import unheld
-from store.layout import Layout
+from store.layout import LIGHTCURVE_TABLES, Layout
 from store.locks import locked, nobody_stages
 from store.manifest import read_raw_manifest
 from store.settings import read_settings
@@ -154,11 +154,14 @@ def _needs(snapshot: Snapshot) -> Iterator[str]:
             hint = f"Publication {snapshot.number} needs it: restore it, or see --older-than."
             raise DamagedArchiveError(error.what, where=path, hint=hint) from error
         yield from (str(layout.root / entry["path"]) for entry in files)
-    for folder, below, files in os.walk(snapshot.folder):
-        for name in (*below, *files):
-            path = Path(folder, name)
-            if path.is_symlink():
-                yield os.path.normpath(path.parent / path.readlink())
+    # Catalogues of light curves lie outside, and lead to other folders in their turn.
+    catalogues = [snapshot.catalogue(table).resolve() for table in LIGHTCURVE_TABLES]
+    for top in (snapshot.folder, *catalogues):
+        for folder, below, files in os.walk(top):
+            for name in (*below, *files):
+                path = Path(folder, name)
+                if path.is_symlink():
+                    yield os.path.normpath(path.parent / path.readlink())
 
 
 def _unneeded(layout: Layout, needed: Collection[str]) -> Iterator[tuple[str, Path]]:

@@ -1,14 +1,18 @@
 """What verify finds of light curves that are not what was built."""
 
+from datetime import timedelta
+
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-from corners import corner_archive
+from archives import FIRST_NIGHT
+from corners import add_night, corner_archive, stars
 
 from products.lightcurves.job import build
 from store.contract import LIGHTCURVES, STORED_TABLES
 from store.files import TableWriter
+from store.hold import hold_catalogue
 from store.layout import LIGHTCURVE_TABLES, Layout
 from store.manifest import Manifest
 from store.publication import publish, republish
@@ -150,3 +154,23 @@ def test_before_a_build_there_is_no_trace_and_vacuum_leaves_what_was_built(tmp_p
     report = vacuum(root, older_than_days=0)
     assert report.data_files == 1
     assert verify(root) == []
+
+
+def test_a_night_that_is_published_has_one_link_for_each_of_their_tables(root):
+    before = open_snapshot(root)
+    after = add_night(root, FIRST_NIGHT + timedelta(days=5), *stars())
+    for table in LIGHTCURVE_TABLES:
+        catalogue = after.catalogue(table)
+        assert catalogue.is_symlink()
+        assert catalogue.resolve() == before.catalogue(table).resolve()
+    assert verify(root) == []
+
+
+def test_a_reader_of_their_catalogue_holds_the_publication(root):
+    number = open_snapshot(root).number
+    for name in ("lightcurves", "current/objects"):
+        folder, hold = hold_catalogue(root / name)
+        assert folder.parent.name == f"{number:06d}"
+        assert hold is not None
+        assert hold.snapshot.number == number
+        hold.release()
