@@ -330,6 +330,7 @@ class Archive:
         *,
         out: PathLike = "matchfiles",
         plot: PathLike | None = None,
+        collection: str | None = None,
         **making: Any,
     ) -> Written:
         """Write the light curves of one quadrant as ZTF's matchfile, below the folder `out`.
@@ -337,6 +338,7 @@ class Archive:
         Parameters
         ----------
         plot : a picture of its stars' scatter against magnitude: png, svg or pdf.
+        collection : write the one that was imported by this name instead, as it was.
         making : members of `products.matchfile.columns.Making`.
 
         Raises
@@ -352,6 +354,11 @@ class Archive:
         if filter_code not in FILTER_IDS:
             raise UnknownFilterError(filter_code)
         channel = Channel(field, FILTER_IDS[filter_code], ccd, quadrant)
+        if collection is not None:
+            from products.matchfile.job import write_imported
+
+            compress = making.get("compress")
+            return write_imported(self.session, channel, Path(out), collection, compress)
         picture = Path(plot) if plot is not None else None
         if picture is not None:
             from products.canvas import picture_format, prepare
@@ -508,6 +515,37 @@ class Archive:
         )
         self.refresh()
         return report
+
+    def import_matchfiles(
+        self,
+        paths: PathLike | Sequence[PathLike],
+        *,
+        collection: str = "imported",
+        workers: int | None = None,
+        progress: Progress | None = None,
+    ) -> ImportReport:
+        """Import ZTF's matchfiles, as they are, into tables of their own.
+
+        See `ingest.imports.matchfiles.import_matchfiles`.
+        """
+        from ingest.imports.matchfiles import import_matchfiles
+
+        report = import_matchfiles(
+            self.root, _paths(paths), collection=collection, workers=workers, progress=progress
+        )
+        self.refresh()
+        return report
+
+    def remove_matchfiles(self, *names: str, collection: str = "imported") -> Removal:
+        """Publish the archive without a collection's matchfiles, or without those of these names.
+
+        See `ingest.imports.matchfiles.remove_matchfiles`.
+        """
+        from ingest.imports.matchfiles import remove_matchfiles
+
+        removal = remove_matchfiles(self.root, collection, names)
+        self.refresh()
+        return removal
 
     def remove_lightcurves(self, *names: str, collection: str = "imported") -> Removal:
         """Publish the archive without some imported files, or without a whole collection.

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from store.columns import FAST_CODEC, NEVER, Column, Encoding, Table
+from store.matchfile_tables import matchfile_tables
 from store.statistics_columns import STATISTICS
 
 C = Column
@@ -519,11 +520,18 @@ IMPORTS = Table(
     sort=("collection", "input_file"),
 )
 
+MATCHFILES, MATCHFILE_EXPOSURES, MATCHFILE_SOURCES, MATCHFILE_DETECTIONS = matchfile_tables({
+    column.name: column
+    for table in (OBJECTS, IMAGES, DETECTIONS, IMPORTS, IMPORTED_LIGHTCURVES)
+    for column in table.columns
+})
+
 TABLES: dict[str, Table] = {
     table.name: table
     for table in (
         DETECTIONS, REFERENCE_SOURCES, IMAGES, EXPOSURES, NIGHTS, REFERENCE_IMAGES, REFUSALS,
         LIGHTCURVES, OBJECTS, IMPORTED_LIGHTCURVES, IMPORTS,
+        MATCHFILES, MATCHFILE_EXPOSURES, MATCHFILE_SOURCES, MATCHFILE_DETECTIONS,
     )
 }
 

@@ -12,6 +12,7 @@ from store.words import printable
 REPAIR = "Make the links anew with: nightlake repair ARCHIVE."
 AGAIN = "Give its whole night again: nightlake ingest ARCHIVE PATH --rebuild."
 IMPORT = "Give its file again: nightlake import ARCHIVE lightcurves FILE."
+MATCHFILE = "Give its file again: nightlake import ARCHIVE matchfile FILE."
 BUILD = "Build them again: nightlake build ARCHIVE lightcurves --rebuild."
 BACKUP = "Restore the file from a backup."
 
@@ -24,6 +25,8 @@ def remedy_of(table: str, part: str) -> str:
         return BACKUP
     if table.startswith("import"):
         return IMPORT
+    if table.startswith("matchfile"):
+        return MATCHFILE
     return AGAIN if Period.named(part) is None else GIVE_PERIOD_AGAIN
 
 

@@ -3,7 +3,8 @@
 A group is what is published as one: a night (`nights/20240110`), the detections of nights that
 were compacted (`periods/20240110-20240209`), the references of a field (`references/000633`), the
 light curves of a part of the sky (`lightcurves/2-17`), a file of light curves that was imported
-(`imports/dr19-0123456789abcdef`), the refusals (`refusals`).
+(`imports/dr19-0123456789abcdef`), a matchfile (`matchfiles/ztf-0123456789abcdef`), the refusals
+(`refusals`).
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ REFUSALS = "refusals"
 REFERENCES = "references/"
 LIGHTCURVES = "lightcurves/"
 IMPORTS = "imports/"
+MATCHFILES = "matchfiles/"
 # Light curves are published by pixels of this order: 192 of them.
 LIGHTCURVE_GROUP_ORDER = 2
 
@@ -46,6 +48,11 @@ def import_part(collection: str, name: str) -> str:
 def import_group(collection: str, name: str) -> str:
     """The group of what was imported as `name` into a collection."""
     return IMPORTS + import_part(collection, name)
+
+
+def matchfile_group(collection: str, name: str) -> str:
+    """The group of a matchfile that was imported as `name` into a collection."""
+    return MATCHFILES + import_part(collection, name)
 
 
 def lightcurve_part(pixel: HealpixPixel) -> str:

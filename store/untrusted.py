@@ -24,7 +24,7 @@ BACKUP = "Restore the archive from a backup."
 
 _GROUP = re.compile(
     r"nights/(\d{8})|references/\d{6}|periods/(\d{8})-(\d{8})|lightcurves/[0-2]-\d{1,3}|refusals"
-    r"|imports/[a-z][a-z0-9_]{0,63}-[0-9a-f]{16}",
+    r"|(?:imports|matchfiles)/[a-z][a-z0-9_]{0,63}-[0-9a-f]{16}",
     re.ASCII,
 )
 _DIGEST = re.compile(r"[0-9a-f]{32}")

@@ -8,7 +8,8 @@ ingest.errors.RefusedInput
     ├── EmptyImport           it holds no light curve
     ├── BadValues             a value is missing, not finite, or out of range
     ├── UnequalLists          a curve's lists are not of one length
-    └── RepeatedCurves        a curve is there already, or twice
+    ├── RepeatedCurves        a curve is there already, or twice
+    └── RepeatedChannel       a matchfile of the same quadrant is there already
 
 ingest.errors.IngestError
 ├── UnknownImportError        what is to be removed is not there
@@ -118,6 +119,20 @@ class RepeatedCurves(RefusedImport):
     def __init__(self, path: Path, n: int, oid: int, other: str, collection: str) -> None:
         super().__init__(
             f"{n} of its curves {'are' if n > 1 else 'is'} in {other} too, object {oid} first",
+            where=path.name,
+            hint=f"Import it as another collection (--collection), or take {other} out of "
+            f"{collection} first (--remove).",
+        )
+
+
+class RepeatedChannel(RefusedImport):
+    """Another matchfile of the collection is of the same field, filter, CCD and quadrant."""
+
+    code = "repeated_channel"
+
+    def __init__(self, path: Path, part: str, other: str, collection: str) -> None:
+        super().__init__(
+            f"is of {part}, as is {other}",
             where=path.name,
             hint=f"Import it as another collection (--collection), or take {other} out of "
             f"{collection} first (--remove).",

@@ -59,6 +59,10 @@ def making_options(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--quadrant", type=int, required=True, metavar="N", help="Its quadrant, 1 to 4.")
 @making_options
 @click.option(
+    "--collection", metavar="NAME",
+    help="Write the matchfile that was imported by this name, as it was.",
+)  # fmt: skip
+@click.option(
     "--plot", type=OUT, metavar="FILE",
     help="Draw the stars' scatter, before and after the relative photometry.",
 )  # fmt: skip
@@ -72,6 +76,7 @@ def command(
     quadrant: int,
     out: Path,
     plot: Path | None,
+    collection: str | None,
     as_of: AsOf | None,
     quiet: bool,
     **making: Any,
@@ -89,7 +94,9 @@ def command(
     from nightlake.archive import Archive
 
     with Archive(only_archive(words), as_of=as_of) as archive:
-        made = archive.matchfile(field, filter_code, ccd, quadrant, out=out, plot=plot, **making)
+        made = archive.matchfile(
+            field, filter_code, ccd, quadrant, out=out, plot=plot, collection=collection, **making
+        )
     if not quiet:
         click.echo(
             f"{made.path}: {made.detections:,} detections of {made.sources:,} sources in "

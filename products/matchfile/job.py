@@ -82,7 +82,23 @@ def make_matchfile(
         from products.matchfile.scatter_figure import draw_scatter
 
         save(draw_scatter(match, f"{channel.part}: {match.exposures.size} exposures"), plot)
-    return _write(task, match)
+    return _written(match, out, making.compress)
+
+
+def write_imported(
+    session: Session, channel: Channel, out: Path, collection: str, compress: str | None = None
+) -> Written:
+    """Write a matchfile that was imported below the folder `out`, as it was.
+
+    Raises
+    ------
+    UnknownChannelError : the collection has no matchfile of that channel.
+    UnwritableOutputError : the file cannot be written; nothing is left of it.
+    """
+    from products.matchfile.imported import imported_match
+
+    match = imported_match(session, channel, collection)
+    return _written(match, out, compress)
 
 
 def make_matchfiles(
@@ -146,7 +162,7 @@ def _source_or_error(session: Session, channel: Channel, making: Making) -> Sour
 
 
 def _make(task: _Task) -> Written:
-    return _write(task, _match(task))
+    return _written(_match(task), task.out, task.making.compress)
 
 
 def _match(task: _Task) -> Match:
@@ -162,9 +178,9 @@ def _match(task: _Task) -> Match:
     return build(inputs, task.making)
 
 
-def _write(task: _Task, match: Match) -> Written:
-    path = task.out / match.channel.path
-    write_match(match, path, task.making.compress)
+def _written(match: Match, out: Path, compress: str | None) -> Written:
+    path = out / match.channel.path
+    write_match(match, path, compress)
     return Written(
         path,
         match.exposures.size,
