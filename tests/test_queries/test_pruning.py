@@ -6,15 +6,27 @@ from datetime import timedelta
 import duckdb
 import numpy as np
 import pytest
-from archives import FIRST_NIGHT, Channel, cluster, healpix, nightly
+from archives import (
+    FIRST_NIGHT,
+    Channel,
+    cluster,
+    healpix,
+    night_files,
+    nightly,
+    reference_files,
+)
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from opened import opened_below
 
+from ingest.compact import compact
 from queries.connection import Session, connect
 from queries.definitions import definitions
 from queries.errors import QueryError
-from store.snapshot import Snapshot
+from store.layout import Layout
+from store.manifest import Manifest, night_group, references_group
+from store.publication import publish
+from store.snapshot import Snapshot, open_snapshot
 
 # Three places in three pixels of order 5, the last near a corner of four.
 PLACES = [(10.0, 45.0), (150.0, -20.0), (200.0, 5.0)]
@@ -279,45 +291,121 @@ def answers(read: Callable[[], list[tuple[object, ...]]]) -> list[str] | str:
         return "refused"
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
-@given(statement=STATEMENTS)
-# What is left out must not make a row of null of what it would have been joined to …
-@example(
-    "select i.*, d.* from images i left join detections d "
-    "on i.night = d.night and i.expid = d.expid where d.night is null"
-)
-@example(
-    "select i.*, d.* from images i left join detections d on i.night = d.night "
-    "and i.expid = d.expid where coalesce(d.night, '2024-01-12') = '2024-01-12'"
-)
-# … nor is the kept side of a join bound by what joins it.
-@example(
-    "select n.*, d.* from nights n left join detections d "
-    "on n.night = d.night and n.night = '2024-01-12' and d.mag < 17"
-)
-@example(
-    "select night, d.oid, i.pid from (select night from nights) n "
-    "left join (detections d join exposures e on d.expid = e.expid and d.night = '2024-01-12') "
-    "using (night) left join images i using (night)"
-)
-# A name that a statement gives, and one that it hides.
-@example(
-    "with detections as (select * from detections where night <> '2024-01-12') "
-    "select * from detections where night = '2024-01-12'"
-)
-@example("select oid from images as detections join nights using (night) where oid = 5")
-@example("select * from main.detections where night = '2024-01-12'")
-@example("select * from detections d(a, night) where night = 5")
-@example("select night + 1 as night from detections where night = '2024-01-12'")
-@example("select * from detections d where night = (select max(night) from nights)")
-@example("select * from detections positional join images where detections.night = '2024-01-12'")
-@example("select count(*) from detections tablesample 100% where night = '2024-01-12'")
-@example("describe select * from detections where night = '2024-01-12'")
-@example("select * from detections where night = '2024-01-12' and mag / 0 > night")
-@example("select * from stale_images, images where images.night = '2024-01-12'")
 def test_the_answer_is_that_of_all_files(
-    session: Session, plain: duckdb.DuckDBPyConnection, statement: str
+    session: Session, plain: duckdb.DuckDBPyConnection
 ) -> None:
-    params = {"x": 5} if "$x" in statement else None
-    expected = answers(lambda: plain.execute(statement, params).fetchall())
-    assert answers(lambda: session.rows(statement, params)) == expected
+    # Within, or else hypothesis keeps both to the very end of the process.
+    @settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(statement=STATEMENTS)
+    # What is left out must not make a row of null of what it would have been joined to …
+    @example(
+        "select i.*, d.* from images i left join detections d "
+        "on i.night = d.night and i.expid = d.expid where d.night is null"
+    )
+    @example(
+        "select i.*, d.* from images i left join detections d on i.night = d.night "
+        "and i.expid = d.expid where coalesce(d.night, '2024-01-12') = '2024-01-12'"
+    )
+    # … nor is the kept side of a join bound by what joins it.
+    @example(
+        "select n.*, d.* from nights n left join detections d "
+        "on n.night = d.night and n.night = '2024-01-12' and d.mag < 17"
+    )
+    @example(
+        "select night, d.oid, i.pid from (select night from nights) n "
+        "left join (detections d join exposures e on d.expid = e.expid and d.night = '2024-01-12') "
+        "using (night) left join images i using (night)"
+    )
+    # A name that a statement gives, and one that it hides.
+    @example(
+        "with detections as (select * from detections where night <> '2024-01-12') "
+        "select * from detections where night = '2024-01-12'"
+    )
+    @example("select oid from images as detections join nights using (night) where oid = 5")
+    @example("select * from main.detections where night = '2024-01-12'")
+    @example("select * from detections d(a, night) where night = 5")
+    @example("select night + 1 as night from detections where night = '2024-01-12'")
+    @example("select * from detections d where night = (select max(night) from nights)")
+    @example(
+        "select * from detections positional join images where detections.night = '2024-01-12'"
+    )
+    @example("select count(*) from detections tablesample 100% where night = '2024-01-12'")
+    @example("describe select * from detections where night = '2024-01-12'")
+    @example("select * from detections where night = '2024-01-12' and mag / 0 > night")
+    @example("select * from stale_images, images where images.night = '2024-01-12'")
+    def the_same(statement: str) -> None:
+        params = {"x": 5} if "$x" in statement else None
+        expected = answers(lambda: plain.execute(statement, params).fetchall())
+        assert answers(lambda: session.rows(statement, params)) == expected
+
+    the_same()
+
+
+# --- archives with a history ------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def changed(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
+    """References replaced after three nights, ids meaning other stars since; two compacted."""
+    root = tmp_path_factory.mktemp("changed") / "A"
+    # Four base pixels meet here: a quadrant lies in several.
+    ra, dec = cluster(45.0, 41.8103, 12, 1800)
+    nightly(root, ra, dec, n_nights=3, channels=CHANNELS)
+    compact(root, last=FIRST_NIGHT + timedelta(days=1), workers=1)
+    layout, group, red = Layout(root), references_group(633), CHANNELS[1]
+    green = [entry for entry in open_snapshot(root).manifest(group).files if "_zg_" in entry.part]
+    other = ra[::-1][:9], dec[::-1][:9]
+    files = [*green, *reference_files(layout, red, *other, 5, "another")]
+    publish(root, {group: Manifest.of(group, files)}, "test")
+    night = FIRST_NIGHT + timedelta(days=20)
+    files = night_files(layout, night, [red], *other, 5, "another")
+    return publish(root, {night_group(night): Manifest.of(night_group(night), files)}, "test")
+
+
+def test_objects_are_found_whatever_their_id_meant_before(changed: Snapshot) -> None:
+    question = "select night, expid, ra from detections where oid = $oid order by all"
+    with duckdb.connect() as plain, connect(changed) as session:
+        for statement in definitions(changed):
+            plain.execute(statement)
+        for channel in CHANNELS:
+            for oid in channel.oids(13).tolist():
+                expected = plain.execute(question, {"oid": oid}).fetchall()
+                assert session.rows(question, {"oid": oid}) == expected
+                n_former = 3 if oid in channel.oids(12) else 0
+                n_new = 1 if channel is CHANNELS[1] and oid in channel.oids(9) else 0
+                assert len(expected) == n_former + n_new
+        every = "select oid, night, ra from detections where oid in (?) or false order by all"
+        listed = ", ".join(map(str, CHANNELS[1].oids(12).tolist()))
+        assert (
+            session.rows(every.replace("?", listed))
+            == plain.execute(every.replace("?", listed)).fetchall()
+        )
+
+
+def test_an_object_is_looked_for_in_its_pixels(changed: Snapshot) -> None:
+    with connect(changed) as session:
+        total = opened_by(session, "select sum(mag) from detections")["detections"]
+        # Its reference stands as it was: one pixel, where a period and two nights have a file.
+        oid = int(CHANNELS[0].oids(4)[3])
+        counts = opened_by(session, "select sum(mag) from detections where oid = $oid", oid=oid)
+        assert counts["detections"] == 3 < total
+        near = opened_by(session, f"select mag from reference_sources where oid = {oid}")
+        assert near.keys() == {"reference_sources"}
+        every = opened_by(session, "select mag from reference_sources")["reference_sources"]
+        assert near["reference_sources"] < every
+
+
+def test_a_night_of_a_period_is_in_the_periods_files(changed: Snapshot) -> None:
+    with connect(changed) as session, duckdb.connect() as plain:
+        for statement in definitions(changed):
+            plain.execute(statement)
+        for night in range(-1, 4):
+            question = (
+                f"select count(*), sum(mag) from detections "
+                f"where night = '{FIRST_NIGHT + timedelta(days=night)}'"
+            )
+            assert session.rows(question) == plain.execute(question).fetchall()
+        counts = opened_by(session, "select mag from detections where night = '2024-01-10'")
+        assert {"detections"} == counts.keys()
+        first = opened_by(session, "select mag from detections where night = '2024-01-12'")
+        assert first["detections"] < opened_by(session, "from detections")["detections"]
