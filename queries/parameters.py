@@ -56,7 +56,7 @@ def bind(query: str, parameters: Sequence[Parameter], given: Mapping[str, Any]) 
     for name in given:
         if name not in {parameter.name for parameter in parameters}:
             raise UnknownParameterError(query, name, [p.name for p in parameters])
-    values = {}
+    values: dict[str, Any] = {}
     for parameter in parameters:
         if parameter.name not in given and parameter.default is None:
             raise MissingParameterError(query, parameter.name, form(parameter.type))

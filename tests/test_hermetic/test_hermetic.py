@@ -33,7 +33,8 @@ def run(folders, *command, cwd="/", **more_env):
     }
     return subprocess.run(
         [sys.executable, str(SANDBOX), *writable, "--", *map(str, command)],
-        env=env, cwd=cwd, capture_output=True, text=True, timeout=300, check=False,
+        env=env, cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300,
+        check=False,
     )  # fmt: skip
 
 
@@ -91,6 +92,13 @@ def test_light_curves_and_pictures_are_written_only_where_asked(night, tmp_path)
         nightlake(folder, "lightcurve", night, "--oid", oid, "--format", "votable", "--out", target)
         assert target.exists()
     assert sorted(path.suffix for path in tmp_path.iterdir()) == [".png", ".png", ".vot", ".vot"]
+
+
+def test_named_queries_and_the_prompt_write_nothing(night):
+    assert "zr" in nightlake([], "query", night, "night_summary", "-p", "night=20240110")
+    # Nothing is typed: the prompt ends at once.
+    assert nightlake([], "shell", night) == ""
+    assert "CREATE MACRO cone" in nightlake([], "shell", night, "--print-init")
 
 
 def test_a_query_that_spills_does_so_inside_the_archive(night, tmp_path):
