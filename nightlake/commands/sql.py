@@ -51,13 +51,16 @@ def command(
     """Answer one SQL question; a lone - reads it from standard input.
 
     The tables are detections, reference_sources, images, exposures, nights, reference_images and
-    refusals; DESCRIBE shows their columns. It is DuckDB's SQL, and the archive is only read.
+    refusals, lightcurves and objects once they are built, and what was imported; DESCRIBE shows
+    their columns. It is DuckDB's SQL with functions of the sky, as cone and separation, and the
+    archive is only read. Name a night, a cone or an object, and only their files are opened.
 
     \b
     Examples:
       nightlake sql /data/ztf "select count(*) from detections"
       nightlake sql /data/ztf "select * from images where is_bad" --format csv
       nightlake sql /data/ztf "from images where field = $field" -p field=633
+      nightlake sql /data/ztf "from detections where cone(ra, dec, 255.577, 12.284, 5)"
       nightlake sql /data/ztf "describe detections"
       nightlake sql /data/ztf "select count(*) from detections" --as-of 41
       nightlake sql /data/ztf - < question.sql

@@ -81,7 +81,7 @@ def test_the_sql_of_a_query_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]
     ("words", "said"),
     [
         (["nope"], "no query is named nope. There are: airmass_across_focal_plane, "),
-        (["matched_images"], "no query is named matched_images"),
+        (["stale_images"], "no query is named stale_images"),
         (["lightcurve"], "query lightcurve needs a value for oid"),
         (["lightcurve", "-p", "oid=a"], "parameter oid cannot be 'a'"),
         (["nights", "-p", "x=1"], "query nights has no parameter x. It takes none."),
