@@ -44,6 +44,7 @@ _EXIT_OF_CODE = {
     "unknown_query": Exit.USAGE,
     "unknown_format": Exit.USAGE,
     "simulate_plan": Exit.USAGE,
+    "empty_archive": Exit.NOTHING,
     "no_catalogues": Exit.NOTHING,
     "not_built": Exit.NOTHING,
     "nothing_to_compact": Exit.NOTHING,

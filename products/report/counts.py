@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -13,6 +14,7 @@ from products.report.section import (
     clock,
     command,
     counted,
+    have,
     listed,
     median,
     number,
@@ -102,9 +104,13 @@ def refusals_section(data: NightData) -> Section:
         good="An empty list.",
         remedy="Each line says what is wrong with a file and what to do; give it again with "
         "nightlake ingest when it is mended. The rest of the night is published without it.",
-        tables=[Table(_REFUSED, rows[:_MOST_ROWS], words=_REFUSED, shown=8)] if rows else [],
+        tables=[Table(_REFUSED, rows[:_MOST_ROWS], sentences=_REFUSED[:2], shown=8)] * bool(rows),
         broad=True,
-        queries=[command(data, "refusals", night=data.night)],
+        queries=[
+            command(data, "refusals", night=data.night),
+            # Those too whose night is known by their names alone.
+            shlex.join(["nightlake", "refusals", f"{data.session.snapshot.layout.root}"]),
+        ],
     )  # fmt: skip
 
 
@@ -113,10 +119,9 @@ def match_section(data: NightData) -> Section:
     ranked = data.by_field.sort("matched_fraction", "field", "filtercode", nulls_last=True)
     rows = [
         [
-            f"{row['field']}", row["filtercode"], f"{row['n_images']:,}",
-            f"{row['n_without_reference']:,}", f"{row['n_published'] or 0:,}",
-            percent(row["matched_fraction"]), percent(row["min_matched_fraction"]),
-            f"{row['worst_pid'] or '–'}",
+            f"{row['field']}", row["filtercode"], percent(row["matched_fraction"]),
+            percent(row["min_matched_fraction"]), f"{row['n_published'] or 0:,}",
+            f"{row['n_images']:,}", f"{row['n_without_reference']:,}", f"{row['worst_pid'] or '–'}",
         ]
         for row in ranked.iter_rows(named=True)
     ]  # fmt: skip
@@ -125,8 +130,8 @@ def match_section(data: NightData) -> Section:
     fraction = matched / total if total else None
     low = ranked.filter(pl.col("matched_fraction") < LEAST_MATCHED).height
     seen = [f"{percent(fraction)} of {counted(total, 'detection')} were matched"] * (total > 0)
-    seen += [f"{counted(missing, 'image')} have no reference catalogue"] * (missing > 0)
-    seen += [f"{counted(stale, 'image')} await a rematch"] * (stale > 0)
+    seen += [f"{have(missing, 'image')} no reference catalogue"] * (missing > 0)
+    seen += [f"{counted(stale, 'image')} to be rematched"] * (stale > 0)
     return Section(
         key="match",
         title="Match rate",
@@ -136,8 +141,8 @@ def match_section(data: NightData) -> Section:
         remedy="A field that is low as a whole has shallow or wrong references; a single image, "
         "wrong astrometry. Without a catalogue: nightlake add-references, then nightlake rematch.",
         tables=[Table(
-            ["field", "filter", "images", "no reference", "detections", "matched",
-             "worst image", "which (pid)"],
+            ["field", "filter", "matched", "worst", "detections", "images", "unreferenced",
+             "worst image (pid)"],
             rows[:_MOST_ROWS], words=["filter"], shown=6,
         )] if rows else [],
         queries=[command(data, "match_rate", night=data.night)],
@@ -175,7 +180,8 @@ def worst_section(data: NightData) -> Section:
         tables=[
             Table(
                 ["UTC", "field", "filter", "images", "verdict", "first reason", "expid"],
-                rows[:_MOST_ROWS], words=["filter", "verdict", "first reason"], shown=10,
+                rows[:_MOST_ROWS],
+                words=["filter", "verdict"], sentences=["first reason"], shown=10,
             ),
             _ranking(data),
         ] if rows else [],
@@ -200,5 +206,6 @@ def _ranking(data: NightData) -> Table:
     return Table(
         ["pid", "UTC", "filter", "rcid", "limit mag", "seeing px", "zero point", "matched",
          "reasons", "file"],
-        rows, words=["filter", "reasons", "file"], shown=0, folded="The {} worst, image by image",
+        rows, words=["filter", "file"], sentences=["reasons"],
+        shown=0, folded="The {} worst, image by image",
     )  # fmt: skip

@@ -18,10 +18,12 @@ if TYPE_CHECKING:
 
 # The nights before it that a night is held against.
 NIGHTS_BEFORE = 30
-# Detections of one object in one night: fewer leave no scatter to speak of.
-MIN_EPOCHS = 3
+# Detections of one object in one night: of one there is no scatter.
+MIN_EPOCHS = 2
 # Of a pixel; the tables give seeing in pixels.
 ARCSEC_PER_PIXEL = 1.0126
+# Of the survey's century: a name may hold any digits, and no calendar any year.
+_NAME = r"^ztf_(20\d{6})(\d{6})_"
 
 
 @dataclass(frozen=True)
@@ -96,10 +98,13 @@ def gather(session: Session, night: date | None = None) -> NightData:
 
     root = session.snapshot.layout.root
     nights, refusals = ask("nights"), ask("refusals")
-    known = sorted({*nights["night"], *refusals["night"].drop_nulls()})
+    recorded = {*nights["night"], *refusals["night"].drop_nulls()}
+    refusals = _with_nights(refusals, read_settings(root).night_offset_hours)
+    known = sorted(recorded | {*refusals["night"].drop_nulls()})
     if not known:
         raise EmptyArchiveError(root)
-    chosen = known[-1] if night is None else night
+    # A file's name alone, which may hold any date, does not make a night the newest.
+    chosen = max(recorded or known) if night is None else night
     if chosen not in known:
         raise UnknownReportNightError(root, chosen, known)
     shown = [one for one in known if one <= chosen][-NIGHTS_BEFORE - 1 :]
@@ -120,3 +125,12 @@ def gather(session: Session, night: date | None = None) -> NightData:
         scale_check=ask("scale_qa_by_night", first_night=chosen, last_night=chosen),
         airmasses=ask("airmass_across_focal_plane", night=chosen),
     )
+
+
+def _with_nights(refusals: pl.DataFrame, night_offset_hours: float) -> pl.DataFrame:
+    """Refusals whose night nobody could read with that of their names, ztf_yyyymmddffffff_…"""
+    day, fraction = (pl.col("input_file").str.extract(_NAME, group) for group in (1, 2))
+    hours = fraction.cast(pl.Float64) / 1e6 * 24 + night_offset_hours
+    start = day.str.to_datetime("%Y%m%d", strict=False)
+    named = (start + pl.duration(microseconds=(hours * 3.6e9).cast(pl.Int64))).dt.date()
+    return refusals.with_columns(night=pl.coalesce("night", named))

@@ -15,6 +15,7 @@ from products.report.section import (
     command,
     counted,
     drawn,
+    have,
     median,
     number,
     signed,
@@ -41,7 +42,7 @@ def map_section(data: NightData) -> Section:
         "degrees of sky (what overlaps counted twice)"
     )
     if lost:
-        seen += f"; {counted(lost, 'image')} have no place"
+        seen += f"; {have(lost, 'image')} no place"
     return Section(
         key="map",
         title="Map of the night",

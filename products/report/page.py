@@ -6,6 +6,7 @@ shown in words where it is not printable. The same archive gives the same bytes.
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +65,7 @@ def make_page(data: NightData) -> str:
             figures=_key_figures(data),
             sections=sections,
             publication=data.session.snapshot.number,
-            published=record["published"],
+            published=datetime.fromisoformat(record["published"]).strftime("%Y-%m-%d %H:%M:%S"),
             code_version=data.record.get("code_version"),
             iers_version=data.record.get("iers_version"),
         )

@@ -27,11 +27,15 @@ _MJD_EPOCH = datetime(1858, 11, 17, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of text; those beyond `shown` are folded away. `words` are columns not of numbers."""
+    """Rows of text; those beyond `shown` are folded away.
+
+    `words` are columns not of numbers, `sentences` those of them that need more room.
+    """
 
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
     words: Sequence[str] = ()
+    sentences: Sequence[str] = ()
     shown: int = 12
     folded: str = "{} more"
 
@@ -79,6 +83,11 @@ def command(data: NightData, name: str, **params: object) -> str:
 def counted(n: int, what: str) -> str:
     """1 image, 1,234 images."""
     return f"{n:,} {what}{'' if n == 1 else 's'}"
+
+
+def have(n: int, what: str) -> str:
+    """1 image has, 1,234 images have."""
+    return f"{counted(n, what)} {'has' if n == 1 else 'have'}"
 
 
 def listed(parts: Iterable[str]) -> str:

@@ -45,6 +45,10 @@ def inline_svg(figure: Figure, name: str, label: str) -> Markup:
     """
     sink = io.BytesIO()
     with style():
+        if (engine := figure.get_layout_engine()) is not None:
+            # Once: savefig would draw all of it another time only to lay it out.
+            engine.execute(figure)
+            figure.set_layout_engine("none")
         figure.savefig(
             sink, format="svg", dpi=RASTER_DPI, transparent=True, metadata={"Date": None}
         )
