@@ -8,6 +8,7 @@ those the polynomial is inverted by Newton's method.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -29,6 +30,8 @@ ROUNDS = 12
 CONVERGED_PX = 1e-6
 # Pairs of a place and an image that are looked at together: they stay in the processor's cache.
 PAIRS = 1 << 15
+# A pair whose polynomial is evaluated takes as much memory as so many others.
+TOGETHER = 16
 
 
 class Footprints:
@@ -82,26 +85,28 @@ class Footprints:
         """
         sky = _unit_vectors(ra_deg, dec_deg)
         covered = np.zeros((len(self), sky.shape[1]), dtype=np.bool_)
-        step = max(1, PAIRS // max(1, sky.shape[1]))
-        for begin in range(0, len(self), step):
-            images = slice(begin, begin + step)
-            self._cover_some(images, sky, covered[images])
+        for some in _parts(np.arange(len(self)), sky.shape[1]):
+            covered[some] = self._cover_some(some, sky)
         return covered
 
-    def count(self, ra_deg: ArrayLike, dec_deg: ArrayLike) -> NDArray[np.int32]:
-        """How many images cover each place: int32 (m,), without keeping which."""
+    def count(
+        self, ra_deg: ArrayLike, dec_deg: ArrayLike, images: ArrayLike | None = None
+    ) -> NDArray[np.int32]:
+        """How many images cover each place: int32 (m,), without keeping which.
+
+        Parameters
+        ----------
+        images : numbers of those that are asked; None is all.
+        """
         sky = _unit_vectors(ra_deg, dec_deg)
+        chosen = np.arange(len(self)) if images is None else np.asarray(images, dtype=np.intp)
         counts = np.zeros(sky.shape[1], dtype=np.int32)
-        step = max(1, PAIRS // max(1, sky.shape[1]))
-        for begin in range(0, len(self), step):
-            images = slice(begin, begin + step)
-            covered = np.zeros((len(self._band_px[images]), sky.shape[1]), dtype=np.bool_)
-            self._cover_some(images, sky, covered)
-            counts += covered.sum(axis=0, dtype=np.int32)
+        for some in _parts(chosen, sky.shape[1]):
+            counts += self._cover_some(some, sky).sum(axis=0, dtype=np.int32)
         return counts
 
-    def _cover_some(self, images: slice, sky: Floats, covered: Bools) -> None:
-        """The same of a block of images, into `covered`."""
+    def _cover_some(self, images: NDArray[np.intp], sky: Floats) -> Bools:
+        """Whether each of a few images covers each direction."""
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             places = self._homographies[images] @ sky
             up = places[:, 2]
@@ -112,18 +117,20 @@ class Footprints:
             )
             band = self._band_px[images, None]
             ahead = up > 0.0
-            np.logical_and(beyond < -band, ahead, out=covered)
+            covered: Bools = (beyond < -band) & ahead
             doubtful = np.nonzero((np.abs(beyond) <= band) & ahead)
         if doubtful[0].size:
             image, place = doubtful
             start = np.stack([x[doubtful], y[doubtful]], axis=1)
-            covered[doubtful] = self._on_chip(image + (images.start or 0), sky[:, place].T, start)
+            covered[doubtful] = self._on_chip(images[image], sky[:, place].T, start)
+        return covered
 
     def _on_chip(self, image: NDArray[np.intp], sky: Floats, start: Floats) -> Bools:
         """Whether pairs of an image and a direction (p, 3) lie on the chip, from a first pixel."""
         on_chip = np.zeros(image.size, dtype=np.bool_)
-        for begin in range(0, image.size, PAIRS):
-            some = slice(begin, begin + PAIRS)
+        step = PAIRS // TOGETHER
+        for begin in range(0, image.size, step):
+            some = slice(begin, begin + step)
             pixel = self._inverted(image[some], sky[some], start[some])
             beyond = np.abs(pixel - self._middle_px) - self._reach_px
             on_chip[some] = (beyond <= 0.0).all(axis=1)  # false with NaN
@@ -157,19 +164,21 @@ class Footprints:
         n = len(self)
         along = np.linspace(-1.0, 1.0, POINTS_A_SIDE)
         grid = np.stack([one.ravel() for one in np.meshgrid(along, along)], axis=1)
-        edge = grid[np.abs(grid).max(axis=1) == 1.0]
+        edge = self._middle_px + self._reach_px * grid[np.abs(grid).max(axis=1) == 1.0]
+        band = np.empty(n)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            image = np.arange(n)
-            middle, slope = plane_of(self._maps, image, np.tile(self._middle_px, (n, 1)))
+            middle, slope = plane_of(self._maps, np.arange(n), np.tile(self._middle_px, (n, 1)))
             to_pixels = np.stack(
                 [_solved(slope, np.tile(unit, (n, 1))) for unit in np.eye(2)], axis=2
             )
             shift = self._middle_px - np.einsum("nij,nj->ni", to_pixels, middle)
-            band = np.zeros(n)
-            for point in self._middle_px + self._reach_px * edge:
-                there, _ = plane_of(self._maps, image, np.tile(point, (n, 1)))
-                error = np.einsum("nij,nj->ni", to_pixels, there) + shift - point
-                np.maximum(band, np.abs(error).max(axis=1), out=band)  # keeps NaN
+            for some in _parts(np.arange(n), TOGETHER * len(edge)):
+                image = np.repeat(some, len(edge))
+                pixel = np.tile(edge, (some.size, 1))
+                there, _ = plane_of(self._maps, image, pixel)
+                error = np.einsum("pij,pj->pi", to_pixels[image], there) + shift[image] - pixel
+                # Keeps NaN.
+                band[some] = np.abs(error).max(axis=1).reshape(some.size, -1).max(axis=1)
             in_plane = np.concatenate([np.degrees(to_pixels), shift[:, :, None]], axis=2)
             rows = np.concatenate([in_plane, np.tile([[[0.0, 0.0, 1.0]]], (n, 1, 1))], axis=1)
             homographies = rows @ self._frames
@@ -178,6 +187,13 @@ class Footprints:
         unknown = ~(np.isfinite(band) & np.isfinite(homographies).all(axis=(1, 2)))
         homographies[unknown], band[unknown] = 0.0, math.nan
         return homographies, band
+
+
+def _parts(images: NDArray[np.intp], n_places: int) -> Iterator[NDArray[np.intp]]:
+    """Images, as many at a time as make `PAIRS` with so many places."""
+    step = max(1, PAIRS // max(1, n_places))
+    for begin in range(0, images.size, step):
+        yield images[begin : begin + step]
 
 
 def plane_of(maps: PixelMaps, image: NDArray[np.intp], pixel: Floats) -> tuple[Floats, Floats]:

@@ -85,12 +85,12 @@ def n_covered(sources: pa.Table, images: pa.Table) -> tuple[Counts, NDArray[np.b
     known = np.ones(sources.num_rows, dtype=np.bool_)
     ra, dec = (_numbers(sources[name]) for name in ("ra", "dec"))
     of_source, of_image = _channels(sources), _channels(images)
+    footprints = Footprints(read_cards(images["wcs_cards"].to_pylist()))
     for channel in np.unique(of_source).tolist():
         rows, taken = (np.flatnonzero(one == channel) for one in (of_source, of_image))
         if taken.size:
-            footprints = Footprints(read_cards(images["wcs_cards"].take(taken).to_pylist()))
-            counts[rows] = footprints.count(ra[rows], dec[rows])
-            known[rows] = footprints.known.any()
+            counts[rows] = footprints.count(ra[rows], dec[rows], taken)
+            known[rows] = footprints.known[taken].any()
     return counts, known
 
 
