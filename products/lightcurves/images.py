@@ -30,6 +30,8 @@ CARDS = "wcs_cards"
 SHOWN = LIGHTCURVE_IMAGES.names
 # Images whose cards are compressed together: about those of a field and filter.
 IMAGES_TOGETHER = 64
+# Rows of detections that are looked at together.
+ROWS = 1_000_000
 # Cells of 0.9 degrees, the size of an image.
 ORDER = 6
 
@@ -90,16 +92,17 @@ class StagedImages:
         expid, rcid : (n,) the images, each any number of times.
         """
         # An exposure and a channel as one number; Arrow finds the few distinct ones in one pass.
-        numbers = pa.Array.from_buffers(
-            pa.int64(), len(expid), [None, pa.py_buffer(expid * 64 + rcid)]
-        ).unique()
-        pids = [pid(number >> 6, number & 63) for number in numbers.to_pylist()]
-        wanted = pa.array(sorted(pids), pa.int64())
-        found = [LIGHTCURVE_IMAGES.empty()]
+        numbers: set[int] = set()
+        for start in range(0, len(expid), ROWS):
+            some = expid[start : start + ROWS] * 64 + rcid[start : start + ROWS]
+            found = pa.Array.from_buffers(pa.int64(), len(some), [None, pa.py_buffer(some)])
+            numbers.update(found.unique().to_pylist())
+        wanted = pa.array(sorted(pid(number >> 6, number & 63) for number in numbers), pa.int64())
+        tables = [LIGHTCURVE_IMAGES.empty()]
         for rows in self._tables.values():
             here = rows.select(SHOWN).filter(pc.is_in(rows["pid"], wanted))
-            found.append(here.cast(LIGHTCURVE_IMAGES.schema()))
-        rows = pa.concat_tables(found)
+            tables.append(here.cast(LIGHTCURVE_IMAGES.schema()))
+        rows = pa.concat_tables(tables)
         return rows.sort_by([(name, "ascending") for name in LIGHTCURVE_IMAGES.sort])
 
     def of_channels(self, channels: pa.Table) -> pa.Table:

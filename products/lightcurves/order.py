@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -90,17 +90,23 @@ def runs_of(columns: Columns, order: Rows, n_own: int) -> Runs:
     return Runs(*(np.concatenate(column) for column in zip(*found, strict=True)))
 
 
-def _parts(place: NDArray[np.int64]) -> Sequence[Rows]:
+def _parts(place: NDArray[np.int64]) -> Iterator[Rows]:
     """Rows in parts that may be sorted one by one: no place of one is beyond one of the next."""
     n = len(place)
     if n <= SORTED_ROWS:
-        return [np.arange(n, dtype=np.int32)]
+        yield np.arange(n, dtype=np.int32)
+        return
     low, most = int(place.min()), int(place.max())
     shift = max(0, int(most - low).bit_length() - CELLS.bit_length() + 1)
-    cell = ((place - low) >> shift).astype(np.int16)
-    filled = np.cumsum(np.bincount(cell, minlength=CELLS + 1))
-    part = ((filled - 1) // SORTED_ROWS)[cell]
-    return [np.flatnonzero(part == k).astype(np.int32) for k in np.unique(part).tolist()]
+    cell, filled = np.empty(n, np.int16), np.zeros(CELLS + 1, np.int64)
+    for start in range(0, n, SORTED_ROWS):
+        some = slice(start, start + SORTED_ROWS)
+        cell[some] = (place[some] - low) >> shift
+        filled += np.bincount(cell[some], minlength=CELLS + 1)
+    part_of_cell = (np.cumsum(filled) - 1) // SORTED_ROWS
+    part = part_of_cell.astype(np.int16)[cell]
+    for k in np.unique(part_of_cell).tolist():
+        yield np.flatnonzero(part == k).astype(np.int32)
 
 
 def _sorted(columns: Columns, rows: Rows, sorter: RadixSorter) -> Rows:

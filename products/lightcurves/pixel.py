@@ -52,7 +52,7 @@ ROUNDING_ARCSEC = 0.01
 # Rows between two times that mapped pages are given back.
 MAPPED_ROWS = 1_000_000
 # Epochs whose statistics are computed at once, at 100 bytes each.
-EPOCHS = 1_000_000
+EPOCHS = 250_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +96,9 @@ def _gathered(
     task: PixelTask, own: pa.Table, places: Places, radius_arcsec: float
 ) -> tuple[Gathered, int]:
     """All rows of the pixel, then those of its objects that lie elsewhere; how many are its own."""
-    files = [pq.ParquetFile(check_linked(path)) for path in task.sources.detections]
-    beyond = [pq.ParquetFile(check_linked(path)) for path in task.sources.nearby]
-    n_own = sum(file.metadata.num_rows for file in files)
+    files = [_Parquet(path) for path in task.sources.detections]
+    beyond = [_Parquet(path) for path in task.sources.nearby]
+    n_own = sum(file.rows for file in files)
     ids = np.sort(own["oid"].to_numpy())
     elsewhere = [found for file in beyond for found in _rows_of(ids, file)]
     n = n_own + sum(batch.num_rows for batch in elsewhere)
@@ -111,23 +111,38 @@ def _gathered(
         )
 
     for file in files:
-        for batch in _batches(file):
+        for batch in file.batches():
             add(batch)
     for batch in elsewhere:
         add(batch)
     return rows, n_own
 
 
-def _batches(file: pq.ParquetFile) -> Iterator[pa.RecordBatch]:
-    with file:
-        yield from file.iter_batches(ROW_GROUP_ROWS, use_threads=False)
+class _Parquet:
+    """A file that is known to be what was published, and open only while it is read.
+
+    A reader that is kept keeps what it has read.
+    """
+
+    def __init__(self, link: Path) -> None:
+        self._path = check_linked(link)
+        self._metadata = pq.read_metadata(self._path)
+
+    @property
+    def rows(self) -> int:
+        rows: int = self._metadata.num_rows
+        return rows
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        with pq.ParquetFile(self._path, metadata=self._metadata) as file:
+            yield from file.iter_batches(ROW_GROUP_ROWS, use_threads=False)
 
 
-def _rows_of(ids: NDArray[np.int64], file: pq.ParquetFile) -> Iterator[pa.RecordBatch]:
+def _rows_of(ids: NDArray[np.int64], file: _Parquet) -> Iterator[pa.RecordBatch]:
     """The rows of a file that carry one of some ids, which ascend."""
     if not len(ids):
         return
-    for batch in _batches(file):
+    for batch in file.batches():
         oid = np.empty(batch.num_rows, np.int64)
         put_numbers(batch.column("oid"), oid)
         at = np.minimum(np.searchsorted(ids, oid), len(ids) - 1)
