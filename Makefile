@@ -104,7 +104,7 @@ torture: $(VENV)/check.stamp  ## Try to break the archive, for hours; refresh do
 
 RESULTS := benchmarks/results
 bench: $(VENV)/bench.stamp  ## Run the benchmarks at their small sizes; refresh docs/performance.md
-	for subject in hjd secz scale fits match statistics objects ingest stages store; do \
+	for subject in hjd secz scale fits match statistics objects ingest stages store lightcurve; do \
 	  $(BIN)/python -m benchmarks.$$subject --json $(RESULTS)/$$subject.json || exit 1; done
 	$(BIN)/python -m benchmarks.page
 

@@ -118,6 +118,11 @@ class _Readers:
                     return reader
         return None
 
+    def close(self) -> None:
+        """Let go of all."""
+        with self._lock:
+            self._idle.clear()
+
     def give(self, path: Path, reader: Any) -> None:
         """Keep a reader for the next one; the one that waits longest goes if they are too many."""
         with self._lock:
@@ -128,6 +133,11 @@ class _Readers:
 
 # Each has a file open, and a process may have a thousand.
 _READERS = _Readers(128)
+
+
+def close_idle() -> None:
+    """Close the files that are kept open for the next question; what is known of them stays."""
+    _READERS.close()
 
 
 def open_file(

@@ -113,7 +113,8 @@ class CurveReader:
         for pixel, some in self._leaves.touched(ranges):
             product, nightly = self._pixel(pixel)
             if product is not None:
-                for found in product.in_place(place, some):
+                # All ranges: a row near a border may stand at an object beyond it.
+                for found in product.in_place(place, ranges):
                     yield from self._shown(selection, found, product.images)
             yield from self._nightly(selection, nightly.in_place(place, some))
 
