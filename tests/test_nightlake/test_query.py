@@ -4,6 +4,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from archives import Channel, cluster, nightly
+from polars.testing import assert_frame_equal
 
 from nightlake.archive import Archive
 from nightlake.cli import run
@@ -40,7 +41,7 @@ def test_a_query_is_answered_alike_from_command_and_python(
     with Archive(archive) as opened:
         frame = opened.query("cone_search", ra=10, dec=45.0, radius_arcsec=40)
     assert frame.height > 3
-    assert pl.read_parquet(out).equals(frame)
+    assert_frame_equal(pl.read_parquet(out), frame)
     assert run(["query", str(archive), "nights", "--format", "csv"]) == 0
     assert capsys.readouterr().out.splitlines()[1].startswith("2024-01-10,1,1,0,12")
 

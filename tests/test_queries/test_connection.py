@@ -19,6 +19,11 @@ from store.scratch import prefix
 from store.settings import ArchiveSettings
 from store.snapshot import Snapshot, open_snapshot
 
+# The other tables hold what is built or imported.
+INGESTED = (
+    "detections", "reference_sources", "images", "exposures", "nights", "reference_images",
+    "refusals",
+)  # fmt: skip
 CHANGING = [
     "DROP TABLE images",
     "COPY (SELECT 1) TO '{out}'",
@@ -172,7 +177,7 @@ def test_full_tables_have_the_contracts_columns_and_types(small: Snapshot) -> No
             assert session.describe(f"FROM {table.name}") == expected
             (rows,) = session.rows(f"SELECT count(*) FROM {table.name}")
             assert rows == (small.rows(table.name),)
-            assert small.rows(table.name) > 0
+            assert rows[0] > 0 or table.name not in INGESTED
 
 
 def test_session_keeps_to_its_publication(tmp_path: Path) -> None:
