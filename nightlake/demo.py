@@ -1,8 +1,11 @@
 """`make demo`: nights simulated, ingested and asked, with an RR Lyrae recovered against its truth.
 
+It ends with the light-curve product and with the report of the last night.
+
     python -m nightlake.demo FOLDER [--small]
 
-FOLDER/raw gets the simulated files, FOLDER/archive the archive, FOLDER/*.png the pictures.
+FOLDER/raw gets the simulated files, FOLDER/archive the archive, FOLDER/*.png the pictures,
+FOLDER/report-2024-02-20.html the report.
 """
 
 from __future__ import annotations
@@ -83,15 +86,19 @@ def run(folder: Path, plan: SurveyPlan) -> None:
 
     clock = time.monotonic()
     survey = simulate_survey(raw, plan)
-    _say("simulated", survey.n_rows, "detections in", survey.n_images, "images", clock)
+    _say(f"simulated {survey.n_rows:,} detections in {survey.n_images:,} images", clock)
 
     clock = time.monotonic()
     with Archive.create(root, name="demo") as archive:
         references = archive.add_references(raw / "ref")
-        _say("added", references.rows, "reference sources in", survey.n_references, "", clock)
+        sources = f"{references.rows:,} reference sources"
+        _say(f"added {sources} in {survey.n_references:,} reference images", clock)
         clock = time.monotonic()
         report = archive.ingest(raw / "sci")
-        _say("ingested", report.rows, "detections in", len(report.groups), "nights", clock)
+        _say(f"ingested {report.rows:,} detections in {len(report.groups):,} nights", clock)
+        clock = time.monotonic()
+        built = archive.build("lightcurves")
+        _say(f"built the light curves of {built.objects:,} objects", clock)
         print("\nThe nights, as SQL sees them:\n")
         with pl.Config(tbl_hide_dataframe_shape=True, tbl_hide_column_data_types=True, tbl_rows=20):
             print(archive.sql(SUMMARY))
@@ -110,7 +117,9 @@ def run(folder: Path, plan: SurveyPlan) -> None:
         print(f"  scatter about the true light curve, in units of the errors: {rms:.2f}")
         save(draw_star(curve, star, period_d), folder / "rr_lyrae.png")
         save(draw_map(archive, plan.nights[0]), folder / "night.png")
-    print(f"\nPictures: {folder / 'rr_lyrae.png'}, {folder / 'night.png'}")
+        page = archive.report(out=folder / f"report-{plan.nights[-1]}.html")
+    print(f"\nReport:   {page} (open it in a browser)")
+    print(f"Pictures: {folder / 'rr_lyrae.png'}, {folder / 'night.png'}")
     print(f"Ask on:   .venv/bin/nightlake lightcurve {root} --cone {star.ra:.5f} {star.dec:.5f} 2")
     print(f'          .venv/bin/nightlake sql {root} "select * from nights"')
     print(f"All of it took {time.monotonic() - started:.0f} s.")
@@ -135,10 +144,8 @@ def _fresh(folder: Path) -> tuple[Path, Path]:
     return folder / "raw", folder / "archive"
 
 
-def _say(verb: str, count: int, of: str, other: int, what: str, clock: float) -> None:
-    seconds = time.monotonic() - clock
-    text = f"{verb} {count:,} {of} {other:,} {what or 'reference images'}"
-    print(f"{text:<64} {seconds:5.1f} s")
+def _say(text: str, clock: float) -> None:
+    print(f"{text:<64} {time.monotonic() - clock:5.1f} s")
 
 
 def find_star(truth: Path) -> Star:
