@@ -8,7 +8,6 @@ import resource
 import shutil
 from dataclasses import dataclass
 from datetime import date
-from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -89,8 +88,6 @@ def _ingest(archive: Path, raw: Path, workers: int | None, answer: Connection) -
     before = _cpu_seconds()
     report = ingest(archive, [raw], workers=workers)
     assert not report.refusals
-    # The workers are children of this server's; it is waited for, or nobody knows what they used.
-    forkserver._forkserver._stop()  # type: ignore[attr-defined]
     answer.send((report.rows, report.seconds, _cpu_seconds() - before))
 
 

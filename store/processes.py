@@ -1,56 +1,47 @@
-"""Worker processes that start clean: without the caller's threads, or its script run again.
-
-They are forked by a server: a process of one thread that has paid for imports and compiled kernels
-once, while the caller goes on. A fork of the caller itself would copy the locks of Arrow's and
-polars' threads as they are; spawned processes would each pay for themselves, on the same cores.
-"""
+"""Worker processes that start clean: spawned, and without running the caller's script again."""
 
 from __future__ import annotations
 
 import ctypes
 import importlib
-import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
-from multiprocessing import forkserver, get_context
+from multiprocessing import get_context
 from typing import Any
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
-# Read by libraries as they are loaded: parallel work is by process, and a fork loses threads.
-_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-
-
 class CleanPool(ProcessPoolExecutor):
-    """A pool of processes for functions that modules define.
+    """A pool of spawned processes for functions that modules define.
 
-    A process that is not forked from the caller would run the script that started it once more, up
-    to its `if __name__ == "__main__"`; a plain script has none. These do not look at it.
+    Spawned, not forked: a fork copies the locks of Arrow's and polars' threads as they are, and
+    Python's server of forks needs a socket. A spawned process would run the script that started it
+    once more, up to its `if __name__ == "__main__"`; a plain script has none. These do not look at
+    it.
 
     Parameters
     ----------
-    ready : the module that the server imports before it forks: what it loads, all processes have.
-        One server serves all pools of a program, and knows the module of the first.
+    ready : the module that each process imports before its first task, for all that it loads.
     """
 
     def __init__(self, workers: int, ready: str | None = None) -> None:
-        context = get_context("forkserver")
-        # Not __main__, which is in the list that Python itself would load.
-        context.set_forkserver_preload([ready] if ready else [])
-        super().__init__(workers, mp_context=context, initializer=_begin, initargs=(ready,))
+        super().__init__(
+            workers, mp_context=get_context("spawn"), initializer=_begin, initargs=(ready,)
+        )
+        self._workers = workers
 
     def start(self) -> None:
-        """Start the server; whoever submits a task would wait until it is ready."""
-        with _main_hidden(), _one_thread():
-            forkserver.ensure_running()
+        """Start all processes, which would each wait for a task to start with."""
+        for _ in range(self._workers):
+            self.submit(_nothing)
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Hand a task to a process; the first one starts them all."""
-        with _main_hidden(), _one_thread():
+        """Hand a task to a process; one is started if none is idle."""
+        with _main_hidden():
             return super().submit(fn, *args, **kwargs)
 
 
@@ -76,13 +67,5 @@ def _main_hidden() -> Iterator[None]:
             setattr(main, name, value)
 
 
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """What a process that is started now finds in its environment, unless the user has said."""
-    added = [name for name in _ONE_THREAD if name not in os.environ]
-    os.environ.update(dict.fromkeys(added, "1"))
-    try:
-        yield
-    finally:
-        for name in added:
-            del os.environ[name]
+def _nothing() -> None:
+    """A first task."""
