@@ -24,7 +24,7 @@ from transforms.sorting import validity
 
 Array = NDArray[Any]
 
-# Of 106 bytes each: what `compact` leaves in a pixel is in memory, more is mapped.
+# Of 120 bytes each: what `compact` leaves in a pixel is in memory, more is mapped.
 ROWS_IN_MEMORY = 5_000_000
 
 # What stands for null in whole numbers; NaN does in floats.

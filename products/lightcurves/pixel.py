@@ -10,7 +10,7 @@ The files are a pure function of what was given: `store.lightcurve_files.MadeOf`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,7 +31,7 @@ from products.lightcurves.objects import (
 from products.lightcurves.objects import (
     in_order as sorted_sources,
 )
-from products.lightcurves.order import Rows, Runs, in_order, runs_of
+from products.lightcurves.order import KEYS, Rows, Runs, in_order, runs_of
 from products.lightcurves.references import own_sources, places_about
 from products.lightcurves.sources import PixelSources
 from store.columns import ROW_GROUP_ROWS, Table
@@ -49,6 +49,8 @@ from transforms.lookup import Places
 
 # A reference position is kept to 1e-7 degrees, and so is a detection's.
 ROUNDING_ARCSEC = 0.01
+# What is needed of rows that count in objects alone, which lie in another pixel.
+OF_OBJECTS = list(dict.fromkeys([*OF_EPOCHS, *KEYS, "_healpix_29"]))
 # Rows between two times that mapped pages are given back.
 MAPPED_ROWS = 1_000_000
 # Epochs whose statistics are computed at once, at 100 bytes each.
@@ -133,16 +135,16 @@ class _Parquet:
         rows: int = self._metadata.num_rows
         return rows
 
-    def batches(self) -> Iterator[pa.RecordBatch]:
+    def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         with pq.ParquetFile(self._path, metadata=self._metadata) as file:
-            yield from file.iter_batches(ROW_GROUP_ROWS, use_threads=False)
+            yield from file.iter_batches(ROW_GROUP_ROWS, columns=columns, use_threads=False)
 
 
 def _rows_of(ids: NDArray[np.int64], file: _Parquet) -> Iterator[pa.RecordBatch]:
-    """The rows of a file that carry one of some ids, which ascend."""
+    """The rows of a file that carry one of some ids, which ascend; columns `OF_OBJECTS`."""
     if not len(ids):
         return
-    for batch in file.batches():
+    for batch in file.batches(OF_OBJECTS):
         oid = np.empty(batch.num_rows, np.int64)
         put_numbers(batch.column("oid"), oid)
         at = np.minimum(np.searchsorted(ids, oid), len(ids) - 1)
