@@ -34,7 +34,7 @@ $(VENV)/check.stamp: $(VENV)/setup.stamp
 
 # --- the main job ------------------------------------------------------------------------------
 
-demo: setup  ## Simulate eight nights, ingest them, and show light curves and a map
+demo: setup  ## Simulate eight nights, ingest them, and show light curves, a map and the report
 	$(BIN)/python -m nightlake.demo demo
 
 # --- rebuilds: only nights whose inputs or code changed -------------------------------------------

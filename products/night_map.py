@@ -63,6 +63,8 @@ def plot_quadrants(
     values: NDArray[np.float64],
     colour_map: str,
     limits: tuple[float, float] | None = None,
+    *,
+    small: bool = False,
 ) -> PolyCollection:
     """Draw quadrants on the sky into axes of a figure; returns what a colour bar is made of.
 
@@ -71,6 +73,7 @@ def plot_quadrants(
     places : columns ra, dec, axis2_angle (null is north), degrees.
     values : (n,), what colours each; NaN is grey.
     limits : of the colours; None is the range of the values.
+    small : a map for a narrow column, with fewer words about it.
     """
     from matplotlib import colormaps
     from matplotlib.collections import PolyCollection
@@ -89,7 +92,7 @@ def plot_quadrants(
     )
     if limits is not None:
         quadrants.set_clim(*limits)
-    _graticule(axes, projection)
+    _graticule(axes, projection, every=2 if small and not projection.zoomed else 1)
     axes.add_collection(quadrants)
     axes.set_aspect("equal")
     axes.set_axis_off()
@@ -123,12 +126,13 @@ def lower_end(fractions: NDArray[np.float64]) -> float:
     return min(float(np.floor(finite.min() * 10) / 10), 0.9) if finite.size else 0.0
 
 
-def _graticule(axes: Axes, projection: Projection) -> None:
+def _graticule(axes: Axes, projection: Projection, every: int) -> None:
+    """Lines, and words at `every` second or so of them."""
     for line in projection.meridians + projection.parallels:
         axes.plot(line[:, 0], line[:, 1], color="#c4ccd4", linewidth=0.6, zorder=1)
     if projection.outline is not None:
         axes.fill(*projection.outline.T, facecolor="#f6f8fa", edgecolor="#7b8794", lw=0.8, zorder=0)
-    for x, y, text, horizontal, vertical in projection.labels:
+    for x, y, text, horizontal, vertical in projection.labels[::every]:
         axes.annotate(
             text, (x, y), fontsize=8.5, color=INK, ha=horizontal, va=vertical,
             annotation_clip=False, zorder=4,

@@ -81,3 +81,24 @@ def browser(profile: Path) -> Iterator[Browser]:
         yield Browser(driver)
     finally:
         driver.quit()
+
+
+def _main() -> None:
+    """PAGE PICTURE WIDTH SECTION …: some sections of a page, as docs/images has them."""
+    import io
+    import sys
+    import tempfile
+
+    from PIL import Image
+
+    page, picture, width, *sections = sys.argv[1:]
+    with tempfile.TemporaryDirectory() as folder, browser(Path(folder) / "profile") as opened:
+        opened.open(Path(page).resolve(), width=int(width))
+        opened.ask(f"""[...document.querySelectorAll('section, pre, footer')]
+            .filter(e => !{sections}.includes(e.id)).forEach(e => e.remove())""")
+        shot = Image.open(io.BytesIO(opened.screenshot())).convert("RGB")
+    shot.quantize(256, Image.Quantize.FASTOCTREE).save(picture, optimize=True)
+
+
+if __name__ == "__main__":
+    _main()

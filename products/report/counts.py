@@ -154,9 +154,9 @@ def worst_section(data: NightData) -> Section:
     exposures = exposures_to_look_at(data)
     rows = [
         [
-            clock(row["obsmjd"]), f"{row['field']}", row["filtercode"],
-            f"{row['n_odd']} of {row['n_images']}", "bad" if row["is_bad"] else "unusual",
-            row["reason"] or "", f"{row['expid']}",
+            clock(row["obsmjd"]), row["filtercode"], f"{row['n_odd']} of {row['n_images']}",
+            row["reason"], "bad" if row["is_bad"] else "unusual", f"{row['field']}",
+            f"{row['expid']}",
         ]
         for row in exposures.iter_rows(named=True)
     ]  # fmt: skip
@@ -179,7 +179,7 @@ def worst_section(data: NightData) -> Section:
         "one quadrant in many exposures is its detector.",
         tables=[
             Table(
-                ["UTC", "field", "filter", "images", "verdict", "first reason", "expid"],
+                ["UTC", "filter", "images", "first reason", "verdict", "field", "expid"],
                 rows[:_MOST_ROWS],
                 words=["filter", "verdict"], sentences=["first reason"], shown=10,
             ),

@@ -231,9 +231,10 @@ def _span(axes: Axes, values: list[float], least: float) -> None:
 
 
 def _legend(axes: Axes) -> None:
-    """Above the axes, in one line: it hides nothing."""
+    """Above the axes, where it hides nothing; in two lines if one is too short."""
+    many = len(axes.get_legend_handles_labels()[1]) > 4
     axes.legend(
-        loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=5, borderaxespad=0.2,
+        loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=3 if many else 4, borderaxespad=0.2,
         handletextpad=0.3, columnspacing=1.1, handlelength=1.3,
     )  # fmt: skip
 

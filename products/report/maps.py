@@ -125,7 +125,7 @@ def _plot(
     limits: tuple[float, float] | None,
     colour_map: str,
 ) -> ScalarMappable:
-    quadrants = plot_quadrants(axes, places, values, colour_map, limits)
+    quadrants = plot_quadrants(axes, places, values, colour_map, limits, small=True)
     quadrants.set_rasterized(places.height > _MOST_SHAPES)
     return quadrants
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # Of what is drawn in points: a dense scatter, a map of the whole sky.
-RASTER_DPI = 200
+RASTER_DPI = 150
 _COLOURS = {
     "#ffffff": "var(--card)",
     INK: "var(--ink)",

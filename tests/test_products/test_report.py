@@ -308,7 +308,7 @@ def test_page_is_made_of_whatever_night_there_is(
     tmp_path: Path, images: list[dict[str, Any]], refused: list[dict[str, Any]], verdict: str
 ) -> None:
     made = report(published(tmp_path / "A", images, refused), tmp_path / "r.html")
-    assert f"in the archive nightlake {verdict}" in made.text
+    assert f"· archive nightlake {verdict}" in made.text
     for word in ("None", "nan", "inf "):
         assert f" {word}" not in made.text
 
@@ -506,6 +506,21 @@ def test_page_looks_right_in_a_browser(
     gaps = np.diff(np.flatnonzero(np.concatenate([[True], rows, [True]])))
     assert gaps.max() < 400
     assert len(np.unique((shot[::2, ::2] * 15).astype(int) @ (256, 16, 1))) > 60
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:websocket")
+def test_large_numbers_and_long_names_find_room_on_a_phone(
+    chromium: Browser, tmp_path: Path
+) -> None:
+    whole_night = WHOLE | {"n_published": 987_654_321, "n_matched": 987_654_320}
+    refused = [{"input_file": "n" * 255, "what": "w" * 300}]
+    root = published(tmp_path / "A", [whole_night], refused, name="a" * 200)
+    report(root, tmp_path / "r.html")
+    chromium.open(tmp_path / "r.html", width=PHONE)
+    assert chromium.ask("document.documentElement.scrollWidth") == PHONE
+    assert chromium.ask(_TOO_WIDE) == []
+    narrow = "[...document.querySelectorAll('dd, h1')].filter(e => e.scrollWidth > e.clientWidth)"
+    assert chromium.ask(f"{narrow}.map(e => e.innerText)") == []
 
 
 _TOO_WIDE = """[...document.querySelectorAll('body *')]
