@@ -103,7 +103,7 @@ def images(obsmjd: np.ndarray, expid: np.ndarray) -> dict[str, np.ndarray]:
     n = obsmjd.size
     floats = {
         "exptime": 30.0, "airmass": 1.2, "clrcoeff": 0.1, "clrcounc": 1e-5, "limitmag": 20.8,
-        "magzp": MAGZP, "magzprms": 0.02, "magzpunc": 1e-5, "seeing": 2.0,
+        "magzp": MAGZP, "magzprms": 0.02, "magzpunc": 1e-5, "seeing": 2.0, "light_travel_s": 345.6,
     }  # fmt: skip
     return {name: np.full(n, value) for name, value in floats.items()} | {
         "expid": expid, "obsmjd": obsmjd, "programid": np.ones(n, np.int8),

@@ -19,14 +19,19 @@ from products.matchfile.columns import (
     Row,
 )
 from products.matchfile.exposures import exposure_rows
-from products.matchfile.rows import taken, unit_vectors
+from products.matchfile.rows import Taken, taken, unit_vectors
 from products.matchfile.sources import add_statistics, source_rows
 from store.matchfile import reference_image_id
 from transforms.clustering import cluster
 from transforms.error_model import ErrorModel, fit_error_model
 from transforms.identifiers import pid
 from transforms.listed import positions
-from transforms.relative_photometry import Refinement, refine_zero_points, unrefined
+from transforms.relative_photometry import (
+    LARGEST_ERROR_MAG,
+    Refinement,
+    refine_zero_points,
+    unrefined,
+)
 from transforms.sorting import RadixSorter
 from transforms.statistics import good_epochs, object_statistics
 
@@ -35,7 +40,9 @@ Floats = NDArray[np.float64]
 # Sources whose scatter makes the error model, their epochs, and how many are looked at.
 MODEL_EPOCHS = 10
 LEAST_MODEL_SOURCES = 100
-MOST_MODEL_SOURCES = 1000
+MOST_MODEL_SOURCES = 500
+# Sources among which calibrators are chosen.
+MOST_CANDIDATES = 1000
 # Formal errors that make it where there are not as many.
 MOST_MODEL_ROWS = 100_000
 SCATTER_PER_DEVIATION = 1.4826
@@ -69,12 +76,13 @@ def build(inputs: Inputs, making: Making) -> Match:
     images = inputs.images
     exposure = positions(inputs.detections["expid"], images["expid"])
     rows = _in_order(inputs.detections, exposure, images)
-    refinement = _refine(rows, inputs, making)
+    all_starts = _all_starts(rows, inputs)
+    refinement = _refine(rows, all_starts, inputs, making)
     correction, refined = refinement.correction, refinement.refined
     _add_dates(rows, images)
     _calibrate(rows, correction)
-    numbers, starts = _objects(rows, inputs, making)
-    model = _model(rows, _all_starts(rows, inputs))
+    numbers, starts = _objects(all_starts, making)
+    model = _model(rows, all_starts)
     rows["magerr"] = model.errors(rows["mag"]).astype(np.float32)
     rows["matchid"] = inputs.references["sourceid"][rows["source"]].astype(np.uint32)
     references = taken(inputs.references, numbers)
@@ -90,7 +98,6 @@ def build(inputs: Inputs, making: Making) -> Match:
         inputs.channel.field,
         inputs.channel.fid,
         inputs.channel.rcid,
-        _light_travel(rows, others, images),
         *(np.bincount(t["exposure"], minlength=images["expid"].size) for t in (rows, others)),
     )
     attributes = _attributes(inputs, refinement)
@@ -116,29 +123,43 @@ def _in_order(
     number = exposure.take(matched)
     order, _ = RadixSorter().sort(source * max(1, images["expid"].size) + number)
     chosen = matched.take(order)
-    rows = {name: detections[name].take(chosen) for name in _MEASURED}
+    rows: dict[str, Any] = {name: Taken(detections[name], chosen) for name in _WRITTEN}
+    rows |= {name: detections[name].take(chosen) for name in _USED}
     return rows | {"source": source.take(order), "exposure": number.take(order)}
 
 
-_MEASURED = (
-    "expid", "sourceid", "ra", "dec", "xpos", "ypos", "hmjd", "flux", "fluxerr", "mag", "magerr",
-    "chi", "sharp", "catflags",
-)  # fmt: skip
+# Columns of detections that something is computed from, and those that are only written.
+_USED = ("ra", "dec", "hmjd", "mag", "magerr", "catflags")
+_WRITTEN = ("expid", "sourceid", "xpos", "ypos", "flux", "fluxerr", "chi", "sharp")
 
 
-def _refine(rows: Columns, inputs: Inputs, making: Making) -> Refinement:
+def _refine(rows: Columns, starts: NDArray[np.int64], inputs: Inputs, making: Making) -> Refinement:
     stars, exposures = inputs.references["sourceid"].size, inputs.images["expid"].size
     if not making.relative:
         return unrefined(stars, exposures)
+    # More would make no difference: calibrators are taken from those that are seen most often.
+    there = np.flatnonzero(np.diff(starts))
+    first = rows["magerr"][starts[there]]
+    order = np.lexsort((first, starts[there] - starts[there + 1], ~(first < LARGEST_ERROR_MAG)))
+    at, _ = _rows_of_sources(starts, there[order[:MOST_CANDIDATES]])
     return refine_zero_points(
-        rows["source"],
-        rows["exposure"],
-        rows["mag"],
-        rows["magerr"],
-        good_epochs(rows["catflags"]),
+        rows["source"][at],
+        rows["exposure"][at],
+        rows["mag"][at],
+        rows["magerr"][at],
+        good_epochs(rows["catflags"][at]),
         stars=stars,
         exposures=exposures,
     )
+
+
+def _rows_of_sources(
+    starts: NDArray[np.int64], numbers: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The rows of some sources one after the other, and where those of each begin."""
+    lengths = starts[numbers + 1] - starts[numbers]
+    begins = np.concatenate([[0], np.cumsum(lengths)])
+    return np.repeat(starts[numbers] - begins[:-1], lengths) + np.arange(begins[-1]), begins
 
 
 def _add_dates(rows: dict[str, NDArray[Any]], images: Columns) -> None:
@@ -162,10 +183,9 @@ def _all_starts(rows: Columns, inputs: Inputs) -> NDArray[np.int64]:
 
 
 def _objects(
-    rows: Columns, inputs: Inputs, making: Making
+    starts: NDArray[np.int64], making: Making
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The reference sources that get a row, and where the rows of each begin."""
-    starts = _all_starts(rows, inputs)
     if making.all_references:
         return np.arange(starts.size - 1), starts
     numbers = np.flatnonzero(np.diff(starts))
@@ -178,16 +198,9 @@ def _model(rows: Columns, starts: NDArray[np.int64]) -> ErrorModel:
     many = np.flatnonzero(np.diff(starts) >= MODEL_EPOCHS)
     if many.size >= LEAST_MODEL_SOURCES:
         some = many[:: -(-many.size // MOST_MODEL_SOURCES)]
-        lengths = starts[some + 1] - starts[some]
-        at = np.repeat(starts[some] - np.cumsum(lengths) + lengths, lengths) + np.arange(
-            lengths.sum()
-        )
+        at, begins = _rows_of_sources(starts, some)
         made = object_statistics(
-            np.concatenate([[0], np.cumsum(lengths)]),
-            rows["hjd"][at],
-            rows["mag"][at],
-            rows["magerrmodel"][at],
-            good[at],
+            begins, rows["hjd"][at], rows["mag"][at], rows["magerrmodel"][at], good[at]
         )
         enough = made.ngoodobs >= MODEL_EPOCHS
         if enough.sum() >= LEAST_MODEL_SOURCES:
@@ -221,7 +234,9 @@ def _transient_rows(
     order = np.argsort(group, kind="stable")
     order = order[np.searchsorted(group[order], 0) :]
     chosen = alone.take(order)
-    rows = {name: inputs.detections[name].take(chosen) for name in _MEASURED}
+    rows: dict[str, Any] = {
+        name: inputs.detections[name].take(chosen) for name in (*_USED, *_WRITTEN)
+    }
     rows |= {"exposure": number.take(order), "matchid": group.take(order).astype(np.uint32)}
     rows["psfmag"], rows["psfmagerr"] = rows["mag"], rows["magerr"]
     _add_dates(rows, inputs.images)
@@ -247,20 +262,6 @@ def _transients(rows: Columns) -> tuple[Row, NDArray[np.int64]]:
     ra = np.degrees(np.arctan2(y, x)) % 360.0
     dec = np.degrees(np.arctan2(z, np.hypot(x, y)))
     return source_rows(np.arange(groups), ra, dec, None), starts
-
-
-def _light_travel(rows: Columns, others: Columns, images: Columns) -> Floats:
-    """Mean of hjd − mjd of each exposure's rows, days; NaN without."""
-    size = images["expid"].size
-    total, count = np.zeros(size), np.zeros(size)
-    for table in (rows, others):
-        late = table["hjd"] - MJD_ZERO_JD - table["mjd"]
-        known = np.isfinite(late)
-        total += np.bincount(table["exposure"][known], late[known], minlength=size)
-        count += np.bincount(table["exposure"][known], minlength=size)
-    with np.errstate(invalid="ignore"):
-        mean: Floats = total / count
-    return mean
 
 
 def _attributes(inputs: Inputs, refinement: Refinement) -> dict[str, Any]:

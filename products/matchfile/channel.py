@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from products.matchfile.columns import Channel, Columns, Inputs
+from products.matchfile.rows import unit_vectors
 from queries.sky import Cone
 from store.channel import channel_part
 from store.contract import DETECTIONS, REFERENCE_SOURCES
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _QUADRANT_ARCSEC = 3600.0
 _OF_ROW = (
     "oid", "expid", "sourceid", "ra", "dec", "xpos", "ypos", "hmjd", "flux", "fluxerr", "mag",
-    "magerr", "chi", "sharp", "catflags", "match_arcsec",
+    "magerr", "chi", "sharp", "catflags", "match_rank",
 )  # fmt: skip
 _OF_REFERENCE = (
     "sourceid", "ra", "dec", "mag", "magerr", "flux", "fluxerr", "chi", "sharp"
@@ -59,7 +59,7 @@ def read_inputs(
         channel,
         _with_sources(detections, references, channel),
         references,
-        _image_columns(images),
+        _image_columns(images, references),
         **of_file,
     )
 
@@ -76,7 +76,7 @@ def reference_entries(snapshot: Snapshot, channel: Channel) -> list[tuple[Path, 
 
 def _references(snapshot: Snapshot, channel: Channel) -> dict[str, NDArray[Any]]:
     paths = [path for path, _ in reference_entries(snapshot, channel)]
-    found = pa.concat_tables(_read(path, _OF_REFERENCE, None) for path in paths)
+    found = pa.concat_tables(_read(path, _OF_REFERENCE) for path in paths)
     found = found.sort_by("sourceid")
     return {name: _numpy(found[name], -1) for name in _OF_REFERENCE}
 
@@ -85,36 +85,44 @@ def _detections(
     snapshot: Snapshot, channel: Channel, images: pl.DataFrame
 ) -> dict[str, NDArray[Any]]:
     """The channel's rows of all pixels that its images may touch."""
-    ours = pc.scalar(True)
-    for name, value in zip(("field", "fid", "ccdid", "qid"), channel, strict=True):
-        kind = next(c for c in DETECTIONS.columns if c.name == name).field().type
-        ours = ours & (ds.field(name) == pa.scalar(value, kind))
     files = LightcurveFiles(snapshot)
     tables = [
-        _read(path, _OF_ROW, ours & nights)
+        _rows_of(path, channel, without)
         for pixel in _touched(snapshot, images)
-        for path, nights in _sources(files, pixel)
+        for path, without in _sources(files, pixel)
     ]
-    if not tables:
-        schema = DETECTIONS.schema()
-        tables = [pa.schema([schema.field(name) for name in _OF_ROW]).empty_table()]
-    found = pa.concat_tables(tables)
+    found = pa.concat_tables(tables or [DETECTIONS.empty().select(list(_OF_ROW))])
     columns = {name: _numpy(found[name], -1) for name in _OF_ROW if name != "catflags"}
     return columns | {"catflags": _numpy(found["catflags"], 0)}
 
 
-def _sources(files: LightcurveFiles, pixel: HealpixPixel) -> Iterator[tuple[Path, pc.Expression]]:
-    """The files that hold a pixel's rows, and which of their rows count."""
+def _sources(files: LightcurveFiles, pixel: HealpixPixel) -> Iterator[tuple[Path, frozenset[date]]]:
+    """The files that hold a pixel's rows, and the nights whose rows in them do not count."""
     of_pixel = files.of(pixel)
     if of_pixel.lightcurves is not None:
-        yield of_pixel.lightcurves, _not_of(of_pixel.stale)
+        yield of_pixel.lightcurves, of_pixel.stale
     for path in of_pixel.others:
-        yield path, _not_of(of_pixel.fresh) if "-" in path.stem else pc.scalar(True)
+        yield path, of_pixel.fresh if "-" in path.stem else frozenset()
 
 
-def _not_of(nights: Iterable[date]) -> pc.Expression:
-    listed = sorted(nights)
-    return ~ds.field("night").isin(pa.array(listed, pa.date32())) if listed else pc.scalar(True)
+def _rows_of(path: Path, channel: Channel, without: frozenset[date]) -> pa.Table:
+    """The channel's rows of a file, but those of some nights.
+
+    First it is looked which they are: that is a few bytes a thousand rows, and where all are, as in
+    a field's middle, nothing has to be copied.
+    """
+    key = [*Channel._fields, *(["night"] if without else [])]
+    rows = _read(path, key)
+    ours = np.ones(rows.num_rows, dtype=np.bool_)
+    for name, value in zip(Channel._fields, channel, strict=True):
+        ours &= _numpy(rows[name], -1) == value
+    if without:
+        nights = pa.array(sorted(without), pa.date32())
+        ours &= ~pc.is_in(rows["night"], value_set=nights).to_numpy()
+    if not ours.any():
+        return DETECTIONS.empty().select(list(_OF_ROW))
+    found = _read(path, _OF_ROW)
+    return found if ours.all() else found.filter(pa.array(ours))
 
 
 def _touched(snapshot: Snapshot, images: pl.DataFrame) -> list[HealpixPixel]:
@@ -130,12 +138,10 @@ def _rounded() -> list[pl.Expr]:
     return [pl.col("ra").round(1), pl.col("dec").round(1)]
 
 
-def _read(path: Path, columns: Iterable[str], rows: pc.Expression | None) -> pa.Table:
-    """Some columns of a file; row groups without such rows are not opened."""
+def _read(path: Path, columns: Iterable[str]) -> pa.Table:
+    """Some columns of a file."""
     try:
-        if rows is None:
-            return pq.read_table(path, columns=list(columns))
-        return ds.dataset(path, format="parquet").to_table(columns=list(columns), filter=rows)
+        return pq.read_table(path, columns=list(columns))
     except (OSError, pa.ArrowException) as error:
         raise DamagedArchiveError(
             f"cannot be read ({' '.join(str(error).split())[:200]})",
@@ -156,7 +162,7 @@ def _with_sources(
     detections: dict[str, NDArray[Any]], references: Columns, channel: Channel
 ) -> Columns:
     """The rows with the number of their reference source, instead of its id."""
-    oid, separation = detections.pop("oid"), detections.pop("match_arcsec")
+    oid, rank = detections.pop("oid"), detections.pop("match_rank")
     field, fid, ccdid, qid = channel
     base = field * 10**12 + fid * 10**11 + ccdid * 10**9 + qid * 10**8
     sourceid = references["sourceid"]
@@ -166,11 +172,11 @@ def _with_sources(
     # An id that no reference source has finds the last place, where none is.
     known = (index >= 0) & (index < of_sourceid.size)
     detections["source"] = of_sourceid[np.where(known, index, of_sourceid.size - 1)]
-    detections["is_unmatched"] = (oid < 0) & np.isnan(separation)
+    detections["is_unmatched"] = (oid < 0) & (rank < 0)
     return detections
 
 
-def _image_columns(images: pl.DataFrame) -> Columns:
+def _image_columns(images: pl.DataFrame, references: Columns) -> Columns:
     columns: dict[str, NDArray[Any]] = {}
     for name in images.columns:
         column = images[name]
@@ -182,4 +188,9 @@ def _image_columns(images: pl.DataFrame) -> Columns:
             columns[name] = column.to_numpy().astype(np.float64)
         elif column.dtype.is_integer():
             columns[name] = column.to_numpy()
+    # The light-travel time to the mean place of the reference sources.
+    place = unit_vectors(references["ra"], references["dec"])
+    mean = np.array([place[axis].mean() for axis in "xyz"])
+    earth = [columns.pop(f"earth_{axis}_s") for axis in "xyz"]
+    columns["light_travel_s"] = np.stack(earth, axis=1) @ (mean / np.linalg.norm(mean))
     return columns

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from products.matchfile.columns import MJD_ZERO_JD, Columns, Row
+from products.matchfile.columns import MJD_ZERO_JD, SECONDS_PER_DAY, Columns, Row
 from store.matchfile import EXPOSURES
 from transforms.focal_plane import BORESIGHT_SCALE_ARCSEC
 
@@ -23,7 +23,6 @@ def exposure_rows(
     field: int,
     fid: int,
     rcid: int,
-    light_travel_d: NDArray[np.float64],
     n_sources: NDArray[Any],
     n_transients: NDArray[Any],
 ) -> Row:
@@ -32,7 +31,6 @@ def exposure_rows(
     Parameters
     ----------
     images : columns of the channel's images, in order of time.
-    light_travel_d : (k,), mean light-travel time of the image's rows, days.
     n_sources, n_transients : (k,), rows of each exposure in `sourcedata` and `transientdata`.
 
     Returns
@@ -46,7 +44,8 @@ def exposure_rows(
     records["fieldid"], records["filterid"], records["rcid"] = field, fid, rcid
     records["fracday"] = _known(images["filefracday"])
     records["diq"] = _known(images["seeing"]) * BORESIGHT_SCALE_ARCSEC
-    records["obshjd"] = images["obsmjd"] + MJD_ZERO_JD + _known(light_travel_d)
+    late = _known(images["light_travel_s"]) / SECONDS_PER_DAY
+    records["obshjd"] = images["obsmjd"] + MJD_ZERO_JD + late
     # "g - R" in headers, "g-R" in the real files.
     records["pcolor"] = np.char.replace(images["pcolor"].astype("S"), b" ", b"")
     records["nsources"], records["ntransients"] = n_sources, n_transients

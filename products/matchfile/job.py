@@ -74,15 +74,19 @@ def make_matchfile(
     StaleChannelError : its images were matched to a reference catalogue that was replaced.
     UnwritableOutputError : the file cannot be written; nothing is left of it.
     """
-    [source] = sources(session, [channel], making)
-    task = _Task(session.snapshot, source, making, out)
-    match = _match(task)
+    match = match_of(session, channel, making)
     if plot is not None:
         from products.canvas import save
         from products.matchfile.scatter_figure import draw_scatter
 
         save(draw_scatter(match, f"{channel.part}: {match.exposures.size} exposures"), plot)
     return _written(match, out, making.compress)
+
+
+def match_of(session: Session, channel: Channel, making: Making) -> Match:
+    """The tables of one channel's matchfile; see `make_matchfile`."""
+    [source] = sources(session, [channel], making)
+    return _match(_Task(session.snapshot, source, making, Path()))
 
 
 def write_imported(

@@ -15,6 +15,27 @@ from products.matchfile.columns import Columns, Row
 PIECE = 8192
 
 
+class Taken:
+    """A column at some rows of another, taken when it is asked for, a piece at a time.
+
+    What is only written need not stand in memory twice: to touch new memory takes longer than all
+    that is done with it.
+    """
+
+    def __init__(self, column: NDArray[Any], order: NDArray[np.int64]) -> None:
+        self._column, self._order = column, order
+        self.size = order.size
+
+    def __getitem__(self, rows: slice) -> NDArray[Any]:
+        taken: NDArray[Any] = self._column.take(self._order[rows])
+        return taken
+
+    def __array__(
+        self, dtype: np.dtype[Any] | None = None, copy: bool | None = None
+    ) -> NDArray[Any]:
+        return self[:].astype(dtype or self._column.dtype, copy=False)
+
+
 def packed(dtype: np.dtype[np.void], columns: Columns, rows: int) -> Iterator[Row]:
     """Records of `dtype`, at most `PIECE` at a time; each is good until the next.
 

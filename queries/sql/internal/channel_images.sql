@@ -8,11 +8,15 @@
 -- Columns
 --   field, fid, ccdid, qid, pid, expid, obsmjd [d], exptime [s], programid, filefracday, ra [deg],
 --   dec [deg], airmass, magzp [mag], magzpunc [mag], magzprms [mag], clrcoeff, clrcounc, pcolor,
---   seeing [pix], limitmag [mag], infobits, reference_checksum, recipe, match_recipe
-SELECT field, fid, ccdid, qid, pid, expid, obsmjd, exptime, programid, filefracday, ra, dec, airmass,
-       magzp, magzpunc, magzprms, clrcoeff, clrcounc, pcolor, seeing, limitmag, infobits,
-       reference_checksum, recipe, match_recipe
-FROM images
-WHERE ($field IS NULL OR field = $field) AND ($fid IS NULL OR fid = $fid)
-  AND ($ccdid IS NULL OR ccdid = $ccdid) AND ($qid IS NULL OR qid = $qid)
-ORDER BY field, fid, ccdid, qid, obsmjd, expid;
+--   seeing [pix], limitmag [mag], infobits, earth_x_s [s], earth_y_s [s], earth_z_s [s],
+--   reference_checksum, recipe, match_recipe
+SELECT i.field, i.fid, i.ccdid, i.qid, i.pid, i.expid, i.obsmjd, i.exptime, i.programid,
+       i.filefracday, i.ra, i.dec, i.airmass, i.magzp, i.magzpunc, i.magzprms, i.clrcoeff,
+       i.clrcounc, i.pcolor, i.seeing, i.limitmag, i.infobits, e.earth_x_s, e.earth_y_s,
+       e.earth_z_s, i.reference_checksum, i.recipe, i.match_recipe
+FROM images AS i
+LEFT JOIN exposures AS e
+    ON e.expid = i.expid AND e.night = i.night AND e.field = i.field AND e.fid = i.fid
+WHERE ($field IS NULL OR i.field = $field) AND ($fid IS NULL OR i.fid = $fid)
+  AND ($ccdid IS NULL OR i.ccdid = $ccdid) AND ($qid IS NULL OR i.qid = $qid)
+ORDER BY i.field, i.fid, i.ccdid, i.qid, i.obsmjd, i.expid;
