@@ -11,7 +11,7 @@ export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo bench bench-full torture test check lint types layers spelling docs night nights lightcurves FORCE clean
+.PHONY: help setup demo bench bench-full torture test check lint types layers spelling docs night nights lightcurves matchfiles FORCE clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -77,6 +77,10 @@ lightcurves: setup  ## Bring light curves and objects up to date: ARCHIVE=folder
 	$(if $(ARCHIVE),,$(error ARCHIVE is not set: make lightcurves ARCHIVE=folder))
 	@$(NIGHTLAKE) build $(ARCHIVE) lightcurves
 
+matchfiles: setup  ## Bring all matchfiles up to date: ARCHIVE=folder OUT=folder
+	$(if $(ARCHIVE),,$(error ARCHIVE is not set: make matchfiles ARCHIVE=folder OUT=folder))
+	@$(NIGHTLAKE) matchfiles $(ARCHIVE) $(if $(OUT),--out $(OUT))
+
 # --- the gate ----------------------------------------------------------------------------------
 
 test: $(VENV)/check.stamp  ## Run the tests
@@ -104,7 +108,7 @@ torture: $(VENV)/check.stamp  ## Try to break the archive, for hours; refresh do
 
 RESULTS := benchmarks/results
 bench: $(VENV)/bench.stamp  ## Run the benchmarks at their small sizes; refresh docs/performance.md
-	for subject in hjd secz scale fits match statistics objects ingest stages store lightcurve; do \
+	for subject in hjd secz scale fits match statistics objects ingest stages store lightcurve matchfile; do \
 	  $(BIN)/python -m benchmarks.$$subject --json $(RESULTS)/$$subject.json || exit 1; done
 	$(BIN)/python -m benchmarks.page
 

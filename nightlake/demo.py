@@ -25,6 +25,7 @@ import polars as pl
 
 from nightlake.archive import Archive
 from products.canvas import prepare, save
+from products.matchfile.tree import tree
 from queries.named import query
 from simulate.plan import SurveyPlan
 from simulate.survey import simulate_survey
@@ -118,6 +119,9 @@ def run(folder: Path, plan: SurveyPlan) -> None:
         save(draw_star(curve, star, period_d), folder / "rr_lyrae.png")
         save(draw_map(archive, plan.nights[0]), folder / "night.png")
         page = archive.report(out=folder / f"report-{plan.nights[-1]}.html")
+        made = archive.matchfile(plan.fields[0], "zr", 7, 4, out=folder / "matchfiles")
+    print(f"\nLight curves of one quadrant as a matchfile, in {made.path.parent}:")
+    print(tree(made.path))
     print(f"\nReport:   {page} (open it in a browser)")
     print(f"Pictures: {folder / 'rr_lyrae.png'}, {folder / 'night.png'}")
     print(f"Ask on:   .venv/bin/nightlake lightcurve {root} --cone {star.ra:.5f} {star.dec:.5f} 2")
@@ -135,7 +139,7 @@ from nights order by night
 def _fresh(folder: Path) -> tuple[Path, Path]:
     """Empty places for raw files and archive; only what a demo made is ever removed."""
     if (folder / MARKER).exists():
-        for name in ("raw", "archive"):
+        for name in ("raw", "archive", "matchfiles"):
             shutil.rmtree(folder / name, ignore_errors=True)
     elif folder.exists() and any(folder.iterdir()):
         raise NightlakeError("holds files that no demo made", where=folder, hint="Choose another.")

@@ -4,13 +4,21 @@ import json
 
 import pytest
 
-from benchmarks import fits, hjd, objects, scale, secz, statistics
+from benchmarks import fits, hjd, matchfile, objects, scale, secz, statistics
 from benchmarks.harness import Ratio, Result, times_faster
 
 
 @pytest.mark.parametrize(
     ("benchmark", "rows"),
-    [(hjd, 50), (secz, 50), (fits, 200), (scale, 66), (statistics, 2000), (objects, 30_000)],
+    [
+        (hjd, 50),
+        (secz, 50),
+        (fits, 200),
+        (scale, 66),
+        (statistics, 2000),
+        (objects, 30_000),
+        (matchfile, 2000),
+    ],
 )
 def test_answers_are_right_and_told(benchmark, rows, tmp_path, capsys):
     path = tmp_path / "result.json"

@@ -25,6 +25,7 @@ from products.errors import StaleChannelError, UnknownChannelError, UnwritableOu
 from products.matchfile.build import build
 from products.matchfile.columns import Making
 from products.matchfile.job import LEDGER
+from products.matchfile.tree import tree
 from products.matchfile.writer import write_match
 from store.matchfile import MATCH_TABLES, MATCHIDS, matchfile_name, matchfile_path
 
@@ -64,6 +65,13 @@ def test_pytables_h5py_and_pandas_read_the_same(written: Path) -> None:
     read = pd.read_hdf(written, "matches/sourcedata")
     assert list(read.columns) == list(MATCH_TABLES["sourcedata"].dtype.names)
     assert read["matchid"].is_monotonic_increasing
+
+
+def test_its_tree_tells_rows_and_columns(written: Path) -> None:
+    lines = tree(written).splitlines()
+    assert lines[0] == written.name
+    assert lines[2] == "    ├── exposures           30 rows of 30 columns"
+    assert len(lines) == 7
 
 
 def test_what_the_public_ingester_assumes(written: Path) -> None:
