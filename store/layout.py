@@ -21,6 +21,7 @@
     ├── manifests/nights/20240110-<checksum>.json       the files of one group
     ├── manifests/periods/20240110-20240209-<checksum>.json     nights that were compacted
     ├── manifests/imports/dr19-<file>-<checksum>.json   one file of light curves
+    ├── manifests/matchfiles/ztf-<file>-<checksum>.json one matchfile
     ├── manifests/lightcurves/2-17-<checksum>.json      what was built of a part of the sky
     ├── pixels/detections/5/123-<checksum>/20240110.parquet -> a data file
     ├── data/detections/20240110/5-123-<checksum>.parquet

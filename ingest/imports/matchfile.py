@@ -107,7 +107,9 @@ class MatchfileReader:
                 records = theirs.read(start, min(start + BATCH_ROWS, theirs.nrows))
             except (tables.HDF5ExtError, OSError) as error:
                 raise DamagedImport(self.path, FORM, f"table {name} cannot be read") from error
-            known = dict(constant) | ({} if is_transient is None else {"is_transient": is_transient})
+            known = dict(constant)
+            if is_transient is not None:
+                known["is_transient"] = is_transient
             yield self._kept(table, MATCH_TABLES[name], records, start, known)
 
     def _kept(
