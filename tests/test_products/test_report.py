@@ -479,7 +479,6 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
         yield opened
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning:websocket")
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [PHONE, DESK], ids=["phone", "desk"])
 def test_page_looks_right_in_a_browser(
@@ -508,7 +507,6 @@ def test_page_looks_right_in_a_browser(
     assert len(np.unique((shot[::2, ::2] * 15).astype(int) @ (256, 16, 1))) > 60
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning:websocket")
 def test_large_numbers_and_long_names_find_room_on_a_phone(
     chromium: Browser, tmp_path: Path
 ) -> None:
