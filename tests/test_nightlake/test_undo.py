@@ -10,7 +10,7 @@ from nightlake import Archive
 from nightlake.cli import run
 from nightlake.errors import Exit
 from store.errors import UnknownNightError
-from store.layout import Layout
+from store.layout import FORMAT_VERSION, Layout
 from store.locks import staged
 
 OID = str(Channel().oids(3)[2])
@@ -56,7 +56,8 @@ def test_history_is_listed_with_the_newest_last(
     rows = printed(capsys, "history", root, "--format", "csv")
     assert rows[2].startswith("1,")
     assert "nights/20240110 nights/20240111 nights/20240112 references/000633" in rows[2]
-    assert rows[3].endswith(',24,withdrawal of 2024-01-10,"","",nights/20240110,0,2')
+    told = f',24,withdrawal of 2024-01-10,"","",nights/20240110,0,{FORMAT_VERSION}'
+    assert rows[3].endswith(told)
 
 
 def test_a_terminal_gets_the_newest(
