@@ -93,7 +93,7 @@ def _unit_vectors(ra: Floats, dec: Floats, places: Floats) -> None:
 
 
 @kernel
-def _slot(key: int, bits: int) -> int:
+def _slot(key: int, bits: int) -> np.int64:
     return np.int64((np.uint64(key) * _GOLDEN) >> np.uint64(64 - bits))
 
 

@@ -71,7 +71,7 @@ class Runs(NamedTuple):
 
 def runs_of(columns: Columns, order: Rows, n_own: int) -> Runs:
     """The runs of rows in their order, of which those below `n_own` are the pixel's own."""
-    found = []
+    found: list[tuple[NDArray[Any], ...]] = []
     last = (-1, -1)
     own = 0
     for start in range(0, len(order), SORTED_ROWS):

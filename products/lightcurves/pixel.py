@@ -212,11 +212,10 @@ def _write_objects(
     groups = read_groups(base_of(task.sources.pixel, task.partition.order), task.staging)
     own = own.append_column("group_id", [groups.of(own["oid"].to_numpy())])
     own = sorted_sources(own)
-    covered = n_covered(own, images.of_channels(own.select(CHANNEL)))
+    covered, known = n_covered(own, images.of_channels(own.select(CHANNEL)))
     with _writer(task, OBJECTS) as writer:
         for some, epochs in _epochs(own, rows, order, runs):
-            counted = (values[some] for values in covered)
-            writer.write(with_statistics(own[some], epochs, *counted))
+            writer.write(with_statistics(own[some], epochs, covered[some], known[some]))
         yield writer.finish()
 
 
