@@ -334,7 +334,11 @@ def test_dry_run_tells_rows_and_disk(
         ),
         (["sql", "{root}", "select $x", "-p", "x"], 2, "'x' is no value: write name=value"),
         (["sql", "{root}", "select $x"], 1, "--param name=value"),
-        (["lightcurve", "{root}"], 2, "Give one of --oid, --cone, --positions, --polygon and --moc."),
+        (
+            ["lightcurve", "{root}"],
+            2,
+            "Give one of --oid, --cone, --positions, --polygon and --moc.",
+        ),
         (["lightcurve", "{root}", "--oid", "x"], 2, "'x' is not a valid integer"),
         (["lightcurve", "{root}", "--oid", "5"], 4, "object 5 is not in the archive"),
         (["lightcurve", "{root}", "--cone", "1", "99", "2"], 2, "declination 99 is not within"),
