@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 # With references that are deeper than single images, as ZTF's are.
 LEAST_MATCHED = 0.9
-_MOST_ROWS = 200
 RANKED = 20
 _REFUSED = ("input", "what is wrong, and what to do", "refused")
 
@@ -104,7 +103,7 @@ def refusals_section(data: NightData) -> Section:
         good="An empty list.",
         remedy="Each line says what is wrong with a file and what to do; give it again with "
         "nightlake ingest when it is mended. The rest of the night is published without it.",
-        tables=[Table(_REFUSED, rows[:_MOST_ROWS], sentences=_REFUSED[:2], shown=8)] * bool(rows),
+        tables=[Table(_REFUSED, rows, sentences=_REFUSED[:2], shown=8)] * bool(rows),
         broad=True,
         queries=[
             command(data, "refusals", night=data.night),
@@ -129,7 +128,7 @@ def match_section(data: NightData) -> Section:
     missing, stale = int(ranked["n_without_reference"].sum()), data.record.get("n_stale", 0)
     fraction = matched / total if total else None
     low = ranked.filter(pl.col("matched_fraction") < LEAST_MATCHED).height
-    seen = [f"{percent(fraction)} of {counted(total, 'detection')} were matched"] * (total > 0)
+    seen = [f"{percent(fraction)} of {counted(total, 'detection')} matched"] * (total > 0)
     seen += [f"{have(missing, 'image')} no reference catalogue"] * (missing > 0)
     seen += [f"{counted(stale, 'image')} to be rematched"] * (stale > 0)
     return Section(
@@ -143,7 +142,7 @@ def match_section(data: NightData) -> Section:
         tables=[Table(
             ["field", "filter", "matched", "worst", "detections", "images", "unreferenced",
              "worst image (pid)"],
-            rows[:_MOST_ROWS], words=["filter"], shown=6,
+            rows, words=["filter"], shown=6,
         )] if rows else [],
         queries=[command(data, "match_rate", night=data.night)],
     )  # fmt: skip
@@ -180,7 +179,7 @@ def worst_section(data: NightData) -> Section:
         tables=[
             Table(
                 ["UTC", "filter", "images", "first reason", "verdict", "field", "expid"],
-                rows[:_MOST_ROWS],
+                rows,
                 words=["filter", "verdict"], sentences=["first reason"], shown=10,
             ),
             _ranking(data),

@@ -65,7 +65,9 @@ class NightData:
     def tonight(self) -> pl.DataFrame:
         """The night's summary, one row a filter, in the order of wavelength."""
         rows = self.summaries.filter(pl.col("night") == self.night)
-        return rows.sort(pl.col("filtercode").replace_strict({"zg": 1, "zr": 2, "zi": 3}))
+        return rows.sort(
+            pl.col("filtercode").replace_strict({"zg": 1, "zr": 2, "zi": 3}, default=4)
+        )
 
     @cached_property
     def before(self) -> pl.DataFrame:

@@ -157,7 +157,7 @@ def repeatability_section(data: NightData) -> Section:
         f"where stars are bright, 10 to 25 mmag, and below {1000 * FLOOR_MAG:.0f}. Two of three "
         "objects lie in the shade. The colour term is not in it.",
         remedy="Above the dashed line at the bright end: zero points or flat field; at all "
-        "magnitudes: errors too small, or clouds between exposures. see the zero points. "
+        "magnitudes: errors too small, or clouds between exposures: see the zero points. "
         "The second line asks of all nights.",
         figures=drawn(
             "repeatability", "Scatter of objects against magnitude",

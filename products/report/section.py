@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from products.report.data import NightData
 
 Status = Literal["good", "look", "none"]
-Cell = str | int | float | None
+# Of a table: a page is no place for a night's 55,000 files.
+MOST_ROWS = 200
 _MJD_EPOCH = datetime(1858, 11, 17, tzinfo=UTC)
 
 
@@ -37,7 +38,26 @@ class Table:
     words: Sequence[str] = ()
     sentences: Sequence[str] = ()
     shown: int = 12
-    folded: str = "{} more"
+    folded: str = ""
+
+    @property
+    def first(self) -> Sequence[Sequence[str]]:
+        """The rows that are seen at once."""
+        return self.rows[: self.shown]
+
+    @property
+    def rest(self) -> Sequence[Sequence[str]]:
+        """Those that are folded away."""
+        return self.rows[self.shown : MOST_ROWS]
+
+    @property
+    def summary(self) -> str:
+        """What is said of these."""
+        if self.folded:
+            return self.folded.format(len(self.rest))
+        left_out = len(self.rows) - MOST_ROWS
+        unseen = f"; the query lists {left_out:,} more" if left_out > 0 else ""
+        return f"{len(self.rest):,} more{unseen}"
 
 
 @dataclass(frozen=True)

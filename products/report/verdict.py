@@ -48,19 +48,23 @@ def exposures_to_look_at(data: NightData) -> pl.DataFrame:
 
     Returns
     -------
-    expid, obsmjd, field, filtercode, is_bad, n_odd, n_images, reason (the commonest of its images,
-    of that the first, without the numbers that differ from image to image).
+    expid, obsmjd, field, filtercode, is_bad, n_odd, n_images, reason (the commonest of its images:
+    why they were judged bad, else what is first unusual about them).
     """
     of_exposure = data.images.group_by("expid").agg(n_images=pl.len())
     return (
         data.to_look_at.with_row_index("rank")
+        .join(data.images.select("pid", "bad_reason"), on="pid", how="left", maintain_order="left")
+        .with_columns(
+            first=pl.coalesce("bad_reason", pl.col("reasons").str.split(", ").list.first())
+        )
         .group_by("expid", maintain_order=True)
         .agg(
             pl.col("rank").first(),
             pl.col("obsmjd", "field", "filtercode").first(),
             pl.col("is_bad").any(),
             n_odd=pl.len(),
-            reason=pl.col("reasons").str.split(", ").list.first().mode(maintain_order=True).first(),
+            reason=pl.col("first").mode(maintain_order=True).first(),
         )
         .join(of_exposure, on="expid", how="left")
         .sort("is_bad", "n_odd", "rank", descending=[True, True, False])
@@ -81,7 +85,7 @@ def _causes(data: NightData) -> str:
         parts.append(f"others in {counted(exposures.height - _MOST_CAUSES, 'exposure')}")
     unusual = data.to_look_at.height - bad
     kinds = [f"{bad:,} judged bad"] * (bad > 0) + [f"{unusual:,} unusual"] * (unusual > 0)
-    return f"{listed(kinds)[0].upper()}{listed(kinds)[1:]}: {listed(parts)}."
+    return f"{listed(kinds)}: {listed(parts)}."
 
 
 def _refusals(data: NightData) -> str:

@@ -323,6 +323,15 @@ def test_images_without_reference_and_without_place_are_told(tmp_path: Path) -> 
     assert "1 image has no place" in made.sections["map"]
 
 
+def test_rows_that_a_page_leaves_out_are_counted(tmp_path: Path) -> None:
+    refused = [{"input_file": f"{n:03d}.fits"} for n in range(203)]
+    made = report(published(tmp_path / "A", [WHOLE], refused), tmp_path / "r.html")
+    assert "192 more; the query lists 3 more" in made.sections["refusals"]
+    assert "199.fits" in made.sections["refusals"]
+    assert "200.fits" not in made.sections["refusals"]
+    assert "203 inputs were refused" in made.text
+
+
 def test_night_of_detections_without_wcs_is_reported(tmp_path: Path) -> None:
     root = tmp_path / "A"
     nightly(root, *cluster(10, 45), channels=[Channel(), Channel(fid=1)])
