@@ -37,6 +37,7 @@ from store.layout import LIGHTCURVE_TABLES, HealpixPixel
 from store.manifest import lightcurve_part
 from store.periods import Period, parse_night
 from store.snapshot import Snapshot
+from store.untrusted import parse_json
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -71,10 +72,14 @@ class MadeOf:
     def read(cls, schema: pa.Schema) -> Self | None:
         """What a file of this Arrow schema was made of; None if it does not say."""
         try:
-            raw: dict[str, Any] = json.loads((schema.metadata or {})[METADATA_KEY])
-            return cls(**raw)
+            raw: dict[str, Any] = parse_json((schema.metadata or {})[METADATA_KEY])
+            made = cls(**raw)
+            for night in made.nights:
+                parse_night(night)
+            named = (made.nights, made.periods, made.references)
+            return made if all(isinstance(one, dict) for one in named) else None
         except (KeyError, TypeError, ValueError):
-            return None
+            return None  # somebody else's, or damaged: as good as nothing
 
 
 @dataclass(frozen=True, slots=True)
