@@ -11,6 +11,8 @@ files of light curves; and archives of other numbers of nights with a tenth of t
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import subprocess
 import sys
@@ -18,7 +20,6 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import duckdb
@@ -267,7 +268,7 @@ def peers(result: Result, snapshot: Snapshot, survey: Survey, ours_ms: float) ->
     theirs = float(np.median(timed(ask, numbers))) * 1e3
     result.figures["DuckDB over the same files by glob, p50, ms"] = theirs
     result.ratios.append(Ratio("by cone, against DuckDB by glob", theirs / ours_ms, 5))
-    with suppress(ImportError), warnings.catch_warnings():
+    with contextlib.suppress(ImportError), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         ask = lsdb_by_cone(snapshot, survey)
         assert ask(numbers[0]).height == ours(numbers[0]).height
@@ -294,22 +295,24 @@ def duckdb_by_glob(snapshot: Snapshot, survey: Survey) -> Ask:
     def ask(i: int) -> pl.DataFrame:
         first, last = Cone(ra[i], dec[i], 2 * RADIUS_ARCSEC + 0.01).span
         values = {"ra": ra[i], "dec": dec[i], "radius": RADIUS_ARCSEC, "first": first, "last": last}
-        return connection.sql(statement, params=values).pl()
+        found: pl.DataFrame = connection.sql(statement, params=values).pl()
+        return found
 
     return ask
 
 
 def lsdb_by_cone(snapshot: Snapshot, survey: Survey) -> Ask:
     """LSDB on the catalogue of light curves, opened once."""
-    import dask
     import lsdb
+    from dask import config
 
+    config.set(scheduler="threads")
     catalogue = lsdb.open_catalog(snapshot.folder / "lightcurves")
     ra, dec = (column.tolist() for column in survey.place)
 
     def ask(i: int) -> pl.DataFrame:
-        with dask.config.set(scheduler="threads"):
-            found = catalogue.cone_search(ra=ra[i], dec=dec[i], radius_arcsec=RADIUS_ARCSEC)
+        found = catalogue.cone_search(ra=ra[i], dec=dec[i], radius_arcsec=RADIUS_ARCSEC)
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             return pl.DataFrame({"oid": found.compute()["oid"].to_numpy()})
 
     return ask

@@ -6,13 +6,9 @@ did not see a place is passed over; and their columns, as far as memory is given
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Sequence
 from datetime import date
-from functools import cache as once
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -24,12 +20,11 @@ from queries.curves.columns import OF_DETECTION
 from queries.curves.files import open_file, resolved
 from queries.curves.pieces import Found, pick
 from queries.curves.places import Place, Ranges
+from queries.curves.threads import mapped
 from store.contract import DETECTIONS
 from store.periods import Period, parse_night
 
 Index = NDArray[np.int64]
-Result = TypeVar("Result")
-Task = TypeVar("Task")
 
 _INDEX = "_healpix_29"
 _COLUMNS = (*OF_DETECTION, _INDEX)
@@ -75,7 +70,7 @@ class Nightly:
             return self._wanted(part, found)
 
         waits = sum(("rows", path, group) not in self._cache for _, path, group in tasks)
-        return [found for found in _all(look, tasks, waits) if found is not None]
+        return [found for found in mapped(look, tasks, at_once=waits >= _FEW) if found is not None]
 
     def of_objects(self, oids: Sequence[int], nights: Collection[date]) -> list[Found]:
         """The rows of some nights that carry some ids, wherever they lie."""
@@ -98,7 +93,9 @@ class Nightly:
             return self._wanted(part, Found(pa.concat_batches(pieces), None))
 
         tasks = [task for task in self._parts if _about(task[0], nights)]
-        return [found for found in _all(look, tasks, len(tasks)) if found is not None]
+        return [
+            found for found in mapped(look, tasks, at_once=len(tasks) >= _FEW) if found is not None
+        ]
 
     def _groups(self, path: Path, ranges: Ranges) -> list[int]:
         """Row groups of a file that have rows in some ranges."""
@@ -146,18 +143,6 @@ def _about(part: str, nights: Collection[date]) -> bool:
     if period is None:
         return parse_night(part) in nights
     return any(night in period for night in nights)
-
-
-def _all(look: Callable[[Task], Result], tasks: Sequence[Task], waits: int) -> list[Result]:
-    """`look` at every task; on several threads if many have to wait for the disk."""
-    if waits < _FEW:
-        return [look(task) for task in tasks]
-    return list(_threads().map(look, tasks))
-
-
-@once
-def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="nightlake-read")
 
 
 ROWS = pa.schema([(name, DETECTIONS[name].field().type) for name in OF_DETECTION])

@@ -14,6 +14,9 @@ from queries.curves.places import Place, Ranges
 
 Index = NDArray[np.int64]
 
+# Rows: below, a run is not worth a slice of its own.
+_SHORT_RUN = 64
+
 
 class Found(NamedTuple):
     """Some rows, and the target that each is of; None is the only one."""
@@ -29,6 +32,24 @@ def pick(rows: pa.RecordBatch, index: Index, place: Place, ranges: Ranges) -> Fo
     ----------
     index : int64 (n,), ascending: what the ranges speak of.
     """
+    found = held(rows, index, place, ranges)
+    if found is None:
+        return None
+    row, target = found
+    if len(segments(row)) == 1:
+        return Found(rows.slice(int(row[0]), row.size), target)
+    return Found(rows.take(arrow(row)), target)
+
+
+def held(
+    judged: pa.RecordBatch, index: Index, place: Place, ranges: Ranges
+) -> tuple[Index, Index] | None:
+    """Which rows those are, by number, and the target of each.
+
+    Parameters
+    ----------
+    judged : the columns of the rows that the place judges by, or more.
+    """
     start = np.searchsorted(index, ranges.first)
     length = np.searchsorted(index, ranges.past) - start
     total = int(length.sum())
@@ -40,14 +61,30 @@ def pick(rows: pa.RecordBatch, index: Index, place: Place, ranges: Ranges) -> Fo
     else:
         row = np.arange(total) + np.repeat(start - (np.cumsum(length) - length), length)
         target = np.repeat(ranges.target, length)
-    held = place.holds(rows, row, target)
-    if not held.all():
-        row, target = row[held], target[held]
-        if not row.size:
-            return None
-    if row[-1] - row[0] + 1 == row.size and (row[1:] > row[:-1]).all():
-        return Found(rows.slice(int(row[0]), row.size), target)
-    return Found(rows.take(arrow(row)), target)
+    holds = place.holds(judged, row, target)
+    if not holds.all():
+        row, target = row[holds], target[holds]
+    return (row, target) if row.size else None
+
+
+def segments(row: Index) -> list[tuple[int, int]]:
+    """Runs of rows that follow each other: first, and one past the last."""
+    ends = np.flatnonzero(np.diff(row) != 1)
+    if not ends.size:
+        return [(int(row[0]), int(row[-1]) + 1)]
+    first, last = row[np.append(0, ends + 1)], row[np.append(ends, row.size - 1)]
+    return list(zip(first.tolist(), (last + 1).tolist(), strict=True))
+
+
+def cut(table: pa.Table, row: Index) -> pa.Table:
+    """Some rows of a table in pieces; whole runs of them are not copied."""
+    runs = segments(row)
+    if len(runs) == 1:
+        ((first, past),) = runs
+        return table.slice(first, past - first)
+    if row.size < _SHORT_RUN * len(runs):
+        return table.take(arrow(row))
+    return pa.concat_tables([table.slice(first, past - first) for first, past in runs])
 
 
 def spans(low: Index, high: Index, most: int) -> Iterator[tuple[tuple[int, int], slice]]:

@@ -38,7 +38,7 @@ class Ranges(NamedTuple):
 class Place(Protocol):
     """What is asked for; see `Objects`, `Circles`, and `Polygon` and `Moc` in `regions`.
 
-    `needs` are columns that it judges rows by, beside those that are read anyway.
+    `needs` are the columns that it judges rows by.
     """
 
     needs: ClassVar[tuple[str, ...]]
@@ -60,7 +60,7 @@ class Objects:
     ra_deg, dec_deg : float64 (n,), where the reference sources lie.
     """
 
-    needs: ClassVar[tuple[str, ...]] = ()
+    needs: ClassVar[tuple[str, ...]] = ("oid",)
 
     oid: Index
     ra_deg: Floats
@@ -79,7 +79,7 @@ class Objects:
 class Circles:
     """Circles on the sky, their edges included: float64 (n,) each, degrees and arcsec."""
 
-    needs: ClassVar[tuple[str, ...]] = ()
+    needs: ClassVar[tuple[str, ...]] = ("ra", "dec")
 
     ra_deg: Floats
     dec_deg: Floats

@@ -6,7 +6,7 @@ object's run stands; row groups are in the order of `object_healpix_29`, where a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,10 +17,11 @@ from queries.curves.arrays import arrow, values
 from queries.curves.cache import ByteCache
 from queries.curves.channels import Sources
 from queries.curves.columns import OF_DETECTION
-from queries.curves.files import ParquetFile, open_file, read_columns
+from queries.curves.files import ParquetFile, one_batch, open_file, read_columns
 from queries.curves.images import Images, read_images
-from queries.curves.pieces import Found, pick, spans
+from queries.curves.pieces import Found, cut, held, spans
 from queries.curves.places import Place, Ranges
+from queries.curves.threads import mapped
 from store.lightcurve_files import PixelFiles
 
 Index = NDArray[np.int64]
@@ -121,27 +122,42 @@ class Product:
             found.append(self._fresh(Found(file.batch(some), None)))
         return found
 
-    def in_place(self, place: Place, ranges: Ranges) -> list[Found]:
-        """The rows that a place holds, which lie in some ranges of `object_healpix_29`."""
-        file = self._file((*OF_DETECTION, _ORDER, *place.needs))
+    def in_place(
+        self, place: Place, ranges: Ranges, show: Callable[[Found], Found | None]
+    ) -> list[Found]:
+        """The rows that a place holds, which lie in some ranges of `object_healpix_29`.
+
+        Parameters
+        ----------
+        show : what is made of the rows of some row groups; None if nothing is left of them.
+        """
+        more = (name for name in place.needs if name not in OF_DETECTION)
+        file = self._file((*OF_DETECTION, _ORDER, *more))
         # Ranges that begin late may end early: the widest so far is what a row group must not miss.
         low = np.searchsorted(file.footer.last, ranges.first, side="left")
         high = np.searchsorted(file.footer.first, ranges.past, side="left")
         order = np.flatnonzero(high > low)
         order = order[np.lexsort((high[order], low[order]))]
-        found = []
-        for groups, inside in spans(low[order], high[order], _GROUPS_AT_ONCE):
+
+        def look(task: tuple[tuple[int, int], slice]) -> Found | None:
+            groups, inside = task
             some = order[inside]
             here = Ranges(ranges.first[some], ranges.past[some], ranges.target[some])
             rows = file.table(range(*groups))
             index = values(rows.column(_ORDER).combine_chunks())
             begin = int(np.searchsorted(index, here.first.min()))
             end = int(np.searchsorted(index, here.past.max()))
-            near = file.batch(rows.slice(begin, end - begin))
-            picked = pick(near, index[begin:end], place, here)
-            if picked is not None:
-                found.append(self._fresh(picked))
-        return found
+            near = rows.slice(begin, end - begin)
+            judged = one_batch(near.select(list(place.needs)))
+            picked = held(judged, index[begin:end], place, here)
+            if picked is None:
+                return None
+            row, target = picked
+            return show(self._fresh(Found(file.batch(cut(near, row)), target)))
+
+        tasks = list(spans(low[order], high[order], _GROUPS_AT_ONCE))
+        found = mapped(look, tasks, at_once=len(tasks) > 1)
+        return [one for one in found if one is not None]
 
     def _fresh(self, found: Found) -> Found:
         """Without rows of nights that have changed since."""

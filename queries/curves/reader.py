@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from queries.curves.answer import frame_of, in_order
+from queries.curves.answer import frame_of, frame_of_runs, in_order
 from queries.curves.arrays import arrow, truths, valid, values
 from queries.curves.cache import SHARED, ByteCache
 from queries.curves.channels import (
@@ -52,6 +52,8 @@ Index = NDArray[np.int64]
 
 # A reference position is kept to 1e-7 degrees, and so is a detection's.
 _ROUNDING_ARCSEC = 0.01
+# Where it pays to put runs of rows in order rather than rows.
+_MANY_ROWS = 50_000
 _EPOCH = date(1970, 1, 1)
 _ROWS = pa.schema([*ROWS, *no_images(0).schema])
 
@@ -96,6 +98,11 @@ class CurveReader:
             found = list(self._place(selection, place))
         if selection.upper_limits:
             found.append(self._limits(selection))
+        simple = selection.min_epochs == 1 and not (selection.group or selection.upper_limits)
+        if simple and sum(one.rows.num_rows for one in found) > _MANY_ROWS:
+            frame = frame_of_runs(found, by_position=selection.by_position)
+            if frame is not None:
+                return frame
         rows, target = _joined(found)
         rows, position = _arranged(selection, rows, target if selection.by_position else None)
         more = [] if position is None else [("position", arrow(position))]
@@ -114,8 +121,8 @@ class CurveReader:
             product, nightly = self._pixel(pixel)
             if product is not None:
                 # All ranges: a row near a border may stand at an object beyond it.
-                for found in product.in_place(place, ranges):
-                    yield from self._shown(selection, found, product.images)
+                show = partial(self._shown, selection, product.images)
+                yield from product.in_place(place, ranges, show)
             yield from self._nightly(selection, nightly.in_place(place, some))
 
     # --- by id --------------------------------------------------------------------------
@@ -144,7 +151,9 @@ class CurveReader:
             for found in product.of_objects(sorted(some_oids)):
                 if len(found_oids) < len(oids):
                     found_oids.update(found.rows.column("oid").to_pylist())
-                yield from self._shown(selection, found, product.images)
+                shown = self._shown(selection, product.images, found)
+                if shown is not None:
+                    yield shown
         for oid in oids:
             if oid not in found_oids:
                 raise UnknownObjectError(oid, self.snapshot.layout.root, self._what_is_there(oid))
@@ -273,11 +282,12 @@ class CurveReader:
 
     # --- what is shown of them ------------------------------------------------------------
 
-    def _shown(self, selection: Selection, found: Found, images: Images) -> Iterator[Found]:
+    def _shown(self, selection: Selection, images: Images, found: Found) -> Found | None:
         """Of the rows of light curves those that are wanted, with the columns of their images."""
         found = _narrowed(selection, found)
-        if found.rows.num_rows:
-            yield _with_images(selection, found, images.of(found.rows), images.any_bad)
+        if not found.rows.num_rows:
+            return None
+        return _with_images(selection, found, images.of(found.rows), images.any_bad)
 
     def _nightly(self, selection: Selection, parts: list[Found]) -> Iterator[Found]:
         """The same of the rows of nights."""

@@ -43,7 +43,7 @@ class Polygon:
     BadRegionError : it is no such polygon.
     """
 
-    needs: ClassVar[tuple[str, ...]] = ()
+    needs: ClassVar[tuple[str, ...]] = ("ra", "dec")
 
     ra_deg: Floats
     dec_deg: Floats
