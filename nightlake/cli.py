@@ -37,6 +37,7 @@ VERBS = {
     "matchfile": "Write the matchfile of one quadrant, in HDF5.",
     "matchfiles": "Write all matchfiles that are not up to date.",
     "export": "Copy light curves or catalogues for others.",
+    "serve": "Serve light curves over HTTP.",
     "refusals": "List the inputs that were refused, and why.",
     "withdraw": "Publish the archive without some nights.",
     "compact": "Make one file a pixel of many nights.",

@@ -23,7 +23,7 @@ import duckdb
 
 from queries.errors import OutOfMemoryError, QueryError
 from queries.frames import to_frame
-from queries.interrupt import interruptible
+from queries.interrupt import Stop, interruptible
 from queries.macros import macro, macro_names
 from queries.named import query
 from queries.pruning.restrict import Needed, restrict
@@ -119,6 +119,7 @@ class Session:
         params: Mapping[str, Any] | None = None,
         *,
         files: Files | None = None,
+        stop: Stop | None = None,
     ) -> pl.DataFrame:
         """The answer to one SQL question, over views named as the archive's tables.
 
@@ -126,12 +127,13 @@ class Session:
         ----------
         statement : one question; values of `params` stand in it as `$name`.
         files : tables that are read from these files alone: no other is opened.
+        stop : ends the question before its time, with a QueryError, when it is called.
 
         Raises
         ------
         QueryError : DuckDB refuses it; in DuckDB's words, on one line.
         """
-        return self._answer(to_frame, statement, params, files)
+        return self._answer(to_frame, statement, params, files, stop)
 
     def rows(
         self,
@@ -159,9 +161,10 @@ class Session:
         statement: str,
         params: Mapping[str, Any] | None,
         files: Files | None,
+        stop: Stop | None = None,
     ) -> Answer:
         """What `read` makes of the answer, while the question's cursor is open."""
-        with self._plain_errors(), self._cursor() as cursor:
+        with self._plain_errors(), self._cursor() as cursor, (stop or Stop()).watched(cursor):
             return interruptible(
                 cursor, lambda: read(self._ask(cursor, statement, params, files or {}))
             )

@@ -1,4 +1,4 @@
-"""Ctrl-C while DuckDB works.
+"""What ends a question before its time: Ctrl-C, or whoever holds its `Stop`.
 
 DuckDB looks for signals itself, but does not hear all of them: one in four left the query to run
 to its end.
@@ -7,7 +7,8 @@ to its end.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 import duckdb
@@ -16,6 +17,52 @@ _POLL_S = 0.1
 _RETRY_S = 0.05
 
 Answer = TypeVar("Answer")
+
+
+class Stop:
+    """Ends the questions that watch for it, from another thread; for one piece of work."""
+
+    def __init__(self) -> None:
+        self._stopped = threading.Event()
+        self._changing = threading.Lock()
+        self._watching: dict[duckdb.DuckDBPyConnection, threading.Event] = {}
+
+    def __bool__(self) -> bool:
+        """Whether it was called."""
+        return self._stopped.is_set()
+
+    def now(self) -> None:
+        """End what watches, and what will."""
+        with self._changing:
+            self._stopped.set()
+            for connection, done in self._watching.items():
+                _end(connection, done)
+
+    @contextmanager
+    def watched(self, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+        """Questions of a connection end early, with DuckDB's error, when it is called."""
+        done = threading.Event()
+        with self._changing:
+            self._watching[connection] = done
+            if self._stopped.is_set():
+                _end(connection, done)
+        try:
+            yield
+        finally:
+            with self._changing:
+                done.set()
+                del self._watching[connection]
+
+
+def _end(connection: duckdb.DuckDBPyConnection, done: threading.Event) -> None:
+    # Again and again: an interrupt that comes before the query has started is forgotten.
+    def interrupt() -> None:
+        while True:
+            connection.interrupt()
+            if done.wait(_RETRY_S):
+                return
+
+    threading.Thread(target=interrupt, name="nightlake-stop", daemon=True).start()
 
 
 def interruptible(connection: duckdb.DuckDBPyConnection, work: Callable[[], Answer]) -> Answer:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from queries.connection import Session
 from queries.errors import NotBuiltError
+from queries.interrupt import Stop
 from queries.named import NamedQuery, offered
 from queries.statements import names_of
 from store.layout import LIGHTCURVE_TABLES
@@ -18,8 +19,12 @@ if TYPE_CHECKING:
     import polars as pl
 
 
-def answer(session: Session, name: str, params: Mapping[str, Any]) -> pl.DataFrame:
+def answer(
+    session: Session, name: str, params: Mapping[str, Any], stop: Stop | None = None
+) -> pl.DataFrame:
     """The answer to the query of that name; `params` are values for its parameters.
+
+    `stop` ends it before its time: see `Session.sql`.
 
     Raises
     ------
@@ -31,7 +36,7 @@ def answer(session: Session, name: str, params: Mapping[str, Any]) -> pl.DataFra
     named = offered(name)
     values = named.bind(params)
     _check_built(session.snapshot, named)
-    return session.sql(named.sql, values)
+    return session.sql(named.sql, values, stop=stop)
 
 
 def _check_built(snapshot: Snapshot, named: NamedQuery) -> None:

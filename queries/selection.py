@@ -37,6 +37,9 @@ class Selection:
     min_epochs : curves of fewer rows are left out, and then rows without an object.
     group : whether an id stands for all objects of its group.
     upper_limits : whether images that covered an object and did not measure it are wanted too.
+    missing_ok : whether ids that the archive has not are passed over.
+    programs : programmes whose images are wanted; None is all. Of an image whose programme nobody
+        knows nothing is shown then.
     """
 
     oids: tuple[int, ...] | None = None
@@ -51,6 +54,8 @@ class Selection:
     min_epochs: int = 1
     group: bool = False
     upper_limits: bool = False
+    missing_ok: bool = False
+    programs: tuple[int, ...] | None = None
 
     @classmethod
     def of_objects(cls, oids: int | Sequence[int]) -> Self:

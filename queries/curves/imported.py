@@ -87,7 +87,7 @@ def imported_lightcurves(snapshot: Snapshot, collection: str, selection: Selecti
     if selection.oids is not None:
         found = [Found(rows, None) for rows in _of_objects(snapshot, collection, selection.oids)]
         there = {oid for rows, _ in found for oid in rows.column("oid").unique().to_pylist()}
-        for oid in selection.oids:
+        for oid in () if selection.missing_ok else selection.oids:
             if oid not in there:
                 raise UnknownImportedError(oid, collection, snapshot.layout.root)
     else:
@@ -177,6 +177,9 @@ def _answer(found: list[Found], selection: Selection) -> pl.DataFrame:
         wanted &= pl.col("fid").is_in(selection.fids)
     if selection.fields is not None:
         wanted &= pl.col("field").is_in(selection.fields)
+    if selection.programs is not None:
+        # A data release does not say: what it has is public.
+        wanted &= pl.col("programid").is_in(selection.programs).fill_null(value=True)
     flags = pl.col("catflags").cast(pl.Int32)
     if selection.flags_mask:
         wanted &= (flags & selection.flags_mask) == 0

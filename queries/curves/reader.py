@@ -113,6 +113,11 @@ class CurveReader:
             more.append(("is_upper_limit", arrow(~valid(rows.column("sourceid")))))
         return frame_of(rows, more)
 
+    def without_source(self, oids: Sequence[int]) -> list[int]:
+        """Those of some ids that no reference source has."""
+        known = set(self._located(by_channel(oids)).oid.tolist())
+        return [oid for oid in oids if oid not in known]
+
     # --- by place -----------------------------------------------------------------------
 
     def _place(self, selection: Selection, place: Place) -> Iterator[Found]:
@@ -154,7 +159,7 @@ class CurveReader:
                 shown = self._shown(selection, product.images, found)
                 if shown is not None:
                     yield shown
-        for oid in oids:
+        for oid in () if selection.missing_ok else oids:
             if oid not in found_oids:
                 raise UnknownObjectError(oid, self.snapshot.layout.root, self._what_is_there(oid))
 
@@ -250,7 +255,10 @@ class CurveReader:
         length = np.bincount(number, minlength=oid.size)[of_row]
         row = np.repeat(np.arange(of_row.size), length)
         at = np.arange(row.size) + np.repeat(begin - (np.cumsum(length) - length), length)
-        return Found(as_rows(limits, _ROWS).take(arrow(row)), target[order[at]])
+        found = Found(as_rows(limits, _ROWS).take(arrow(row)), target[order[at]])
+        if selection.programs is None:
+            return found
+        return _kept(found, _of_programs(found.rows, selection.programs))
 
     def _wanted(self, selection: Selection) -> tuple[Objects, Index]:
         """The objects that are asked for and have a reference source, and the target of each."""
@@ -388,10 +396,18 @@ def _with_images(
         [*found.rows.columns[: len(ROWS)], *images.columns], schema=_ROWS
     )
     joined = Found(rows, found.target)
+    if selection.programs is not None:
+        joined = _kept(joined, _of_programs(joined.rows, selection.programs))
     if selection.all_images or not any_bad:
         return joined
-    bad = truths(rows.column("is_bad"))
+    bad = truths(joined.rows.column("is_bad"))
     return _kept(joined, ~bad)
+
+
+def _of_programs(rows: pa.RecordBatch, programs: Sequence[int]) -> NDArray[np.bool_]:
+    """Whether each row's image is known to be of one of some programmes."""
+    known = valid(rows.column("programid"))
+    return known & np.isin(values(rows.column("programid")), programs)
 
 
 def _kept(found: Found, keep: NDArray[np.bool_]) -> Found:

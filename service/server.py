@@ -1,0 +1,92 @@
+"""The server: one socket, some workers; one that dies or hangs is replaced.
+
+The parent only watches. It takes SIGTERM and Ctrl-C: workers then answer what is under way, and
+end; and SIGHUP, on which they are replaced one after the other.
+"""
+
+from __future__ import annotations
+
+import logging.config
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import uvicorn
+from uvicorn.supervisors.multiprocess import Multiprocess
+
+from service.metrics import FOLDER_VARIABLE
+
+# What is under way when the service is stopped may take so long to its end.
+GRACE_S = 30
+# A worker that says nothing for so long hangs.
+HANGS_S = 60
+_LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "plain": {"format": "%(asctime)s %(levelname)s %(message)s"},
+        "line": {"format": "%(message)s"},
+    },
+    "handlers": {
+        "err": {"class": "logging.StreamHandler", "formatter": "plain"},
+        "out": {
+            "class": "logging.StreamHandler", "formatter": "line", "stream": "ext://sys.stdout",
+        },
+    },
+    "loggers": {
+        "uvicorn": {"handlers": ["err"], "level": "WARNING", "propagate": False},
+        "nightlake.service": {"handlers": ["err"], "level": "INFO", "propagate": False},
+        "nightlake.access": {"handlers": ["out"], "level": "INFO", "propagate": False},
+    },
+}  # fmt: skip
+
+
+def run(host: str, port: int, workers: int, *, access_log: bool = True, ready: str = "") -> None:
+    """Serve until it is told to stop; settings are taken from the environment.
+
+    Parameters
+    ----------
+    port : 0 is any that is free.
+    ready : printed when the socket is open; `{address}` in it is where.
+
+    Raises
+    ------
+    OSError : the address is taken, or is none.
+    """
+    config = uvicorn.Config(
+        "service.app:of_environment",
+        factory=True,
+        host=host,
+        port=port,
+        workers=workers,
+        access_log=False,
+        log_config=_logging(access_log),
+        server_header=False,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=GRACE_S,
+        timeout_worker_healthcheck=HANGS_S,
+        limit_concurrency=1000,
+        h11_max_incomplete_event_size=64 << 10,
+        proxy_headers=True,
+        forwarded_allow_ips=os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1"),
+    )
+    socket = config.bind_socket()
+    folder = Path(tempfile.mkdtemp(prefix="nightlake-metrics-"))
+    os.environ[FOLDER_VARIABLE] = str(folder)
+    if ready:
+        at, bound = socket.getsockname()[:2]
+        shown = f"[{at}]" if ":" in at else at
+        print(ready.format(address=f"http://{shown}:{bound}"), flush=True)
+    try:
+        Multiprocess(config, sockets=[socket]).run()
+    finally:
+        socket.close()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _logging(access_log: bool) -> dict[str, object]:
+    if not access_log:
+        _LOGGING["loggers"]["nightlake.access"]["level"] = "WARNING"  # type: ignore[index]
+    logging.config.dictConfig(_LOGGING)
+    return _LOGGING

@@ -1,0 +1,67 @@
+"""Which rows answer a request: objects by place, number of epochs and magnitude, then their rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import polars as pl
+
+from queries.curves.places import Circles
+from queries.selection import Selection
+from service.archive import State
+from service.curves import OBJECTS_AT_ONCE, curves, objects_within
+from service.desk import Job
+from service.ztf.columns import shown
+from service.ztf.request import CurvesRequest
+
+
+def rows(state: State, job: Job, request: CurvesRequest) -> Iterator[pl.DataFrame]:
+    """The rows of a request, object by object in the order of time, a few objects at a time.
+
+    A place means objects, whose light curves are whole; the rows of bad images are among them and
+    have 32768 in `catflags`. Ids that the archive has not have no rows.
+    """
+    for selection in _selections(state, request):
+        for frame in curves(state, job, selection, request.collection):
+            yield shown(_wanted(frame, request))
+
+
+def _selections(state: State, request: CurvesRequest) -> Iterator[Selection]:
+    if request.oids is not None:
+        yield _all_of(Selection(oids=request.oids))
+        return
+    assert request.cone is not None
+    circles = Circles.of(request.cone)
+    if request.collection is not None:
+        yield _all_of(Selection(circles=circles, fids=request.fids))
+        return
+    found, _ = objects_within(state, circles)
+    if request.fids is not None:
+        found = found.filter(pl.col("fid").is_in(request.fids))
+    oids = found["oid"].unique(maintain_order=True).to_list()
+    # In the order of the sky: neighbours are read together.
+    for begin in range(0, len(oids), OBJECTS_AT_ONCE):
+        yield _all_of(Selection(oids=tuple(sorted(oids[begin : begin + OBJECTS_AT_ONCE]))))
+    if not oids:
+        yield _all_of(Selection(oids=()))
+
+
+def _all_of(selection: Selection) -> Selection:
+    return replace(selection, all_images=True, missing_ok=True)
+
+
+def _wanted(frame: pl.DataFrame, request: CurvesRequest) -> pl.DataFrame:
+    """Rows of the objects that are wanted, at the times that are, without some flags."""
+    wanted = pl.col("oid").is_not_null()
+    if request.min_epochs > 1:
+        wanted &= pl.len().over("oid") >= request.min_epochs
+    if request.mag is not None:
+        good = pl.when(pl.col("catflags").fill_null(0) == 0).then(pl.col("mag"))
+        wanted &= good.median().over("oid").is_between(*request.mag).fill_null(value=False)
+    if request.mjd is not None:
+        wanted &= pl.col("obsmjd").is_between(*request.mjd)
+    if request.flags_mask:
+        flags = pl.col("catflags").fill_null(0).cast(pl.Int32)
+        wanted &= (flags & request.flags_mask) == 0
+    return frame.filter(wanted)
