@@ -1,4 +1,4 @@
-"""The columns of an answer as a writer of text or bytes needs them: type, width, and what is known."""
+"""The columns of an answer as a writer needs them: type, width, and what is known of each."""
 
 from __future__ import annotations
 

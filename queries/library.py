@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from queries.connection import Session
 from queries.errors import NotBuiltError
 from queries.interrupt import Stop
-from queries.named import NamedQuery, offered
+from queries.named import offered
 from queries.statements import names_of
 from store.layout import LIGHTCURVE_TABLES
 from store.manifest import LIGHTCURVES
@@ -35,14 +35,18 @@ def answer(
     """
     named = offered(name)
     values = named.bind(params)
-    _check_built(session.snapshot, named)
+    statement = re.sub(r"--[^\n]*", "", named.sql)
+    for table in names_of(statement, list(LIGHTCURVE_TABLES)):
+        check_built(session.snapshot, table)
     return session.sql(named.sql, values, stop=stop)
 
 
-def _check_built(snapshot: Snapshot, named: NamedQuery) -> None:
-    """Refuse what would be answered by no rows for want of a product."""
-    if any(group.startswith(LIGHTCURVES) for group in snapshot.groups):
-        return
-    statement = re.sub(r"--[^\n]*", "", named.sql)
-    for table in names_of(statement, list(LIGHTCURVE_TABLES)):
+def check_built(snapshot: Snapshot, table: str) -> None:
+    """Refuse what would be answered by no rows for want of a product.
+
+    Raises
+    ------
+    NotBuiltError
+    """
+    if not any(group.startswith(LIGHTCURVES) for group in snapshot.groups):
         raise NotBuiltError(table, snapshot.layout.root)

@@ -26,7 +26,13 @@ from service.settings import Settings
 from store.errors import NightlakeError
 
 # What is mounted, in this order: the last may take `/` and all that nobody else takes.
-PARTS = ("service.status", "service.ztf.routes")
+PARTS = (
+    "service.status",
+    "service.ztf.routes",
+    "service.snad",
+    "service.scs",
+    "service.api.routes",
+)
 _LOG = logging.getLogger("nightlake.service")
 _EXPOSED = ["ETag", "Link", "X-Nightlake-Publication", "Content-Disposition"]
 _CODES = {404: "not_found", 405: "method_not_allowed", 408: "too_slow", 413: "body_too_large"}

@@ -82,7 +82,7 @@ class State:
         self.reader.close()
         if session is not None:
             # It waits for questions that nobody waits for any more: not on the event loop.
-            threading.Thread(target=session.close, name="nightlake-close", daemon=True).start()
+            threading.Thread(target=session.close, name="nightlake-close").start()
 
 
 class Served:
@@ -165,6 +165,6 @@ class Served:
 
     def _read_link(self) -> str:
         try:
-            return os.readlink(self._layout.current)
+            return os.readlink(self._layout.current)  # noqa: PTH115  # each request looks
         except OSError:
             return ""

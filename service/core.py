@@ -37,7 +37,7 @@ class Service:
         return self.served.acquire()
 
     async def follow(self, every_s: float = 1.0) -> None:
-        """Keep up with what is published even while nobody asks: what is held cannot be vacuumed."""
+        """Keep up with what is published while nobody asks: what is held cannot be vacuumed."""
         while True:
             await asyncio.sleep(every_s)
             if self.served.changed:

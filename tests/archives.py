@@ -86,8 +86,12 @@ def nightly(
     n_nights: int = 2,
     channels: Sequence[Channel] = (Channel(),),
     order: int = 5,
+    programs: Sequence[int | None] = (None,),
 ) -> Snapshot:
-    """An archive where every channel's reference is (ra, dec), measured once each night."""
+    """An archive where every channel's reference is (ra, dec), measured once each night.
+
+    `programs` are the programmes of its nights, in turn.
+    """
     create_archive(path, ArchiveSettings(name="test", partition_order=order))
     layout = Layout(path)
     changed = {}
@@ -101,7 +105,8 @@ def nightly(
         changed[references_group(field)] = Manifest.of(references_group(field), files)
     for i in range(n_nights):
         night = FIRST_NIGHT + timedelta(days=i)
-        files = night_files(layout, night, channels, ra, dec, order)
+        program = programs[i % len(programs)]
+        files = night_files(layout, night, channels, ra, dec, order, programid=program)
         changed[night_group(night)] = Manifest.of(night_group(night), files)
     refusals = table_of(
         REFUSALS,
@@ -162,6 +167,7 @@ def night_files(
     dec: np.ndarray,
     order: int,
     reference_checksum: str = REFERENCE_CHECKSUM,
+    programid: int | None = None,
 ) -> list[FileEntry]:
     """The files of one night: one exposure of each channel, an hour apart."""
     n = len(ra)
@@ -193,7 +199,10 @@ def night_files(
                 **channel.identifiers,
             )
         )
-        shared = {"expid": expid, "night": night, "filtercode": filtercode, "obsmjd": obsmjd}
+        shared = {
+            "expid": expid, "night": night, "filtercode": filtercode, "obsmjd": obsmjd,
+            "programid": programid,
+        }  # fmt: skip
         images.append(
             table_of(
                 IMAGES,

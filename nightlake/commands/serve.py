@@ -25,7 +25,7 @@ from nightlake.commands.words import ENVIRONMENT, only_archive, words_argument
 )  # fmt: skip
 @click.option(
     "--programs", metavar="N,…|all",
-    help="Programmes whose images are shown.  [default: NIGHTLAKE_PROGRAMS, else 1, the public one]",
+    help="Programmes whose images are shown.  [default: NIGHTLAKE_PROGRAMS, else 1: public]",
 )  # fmt: skip
 @click.option("--no-access-log", is_flag=True, help="Do not print a line for each request.")
 def command(

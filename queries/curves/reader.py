@@ -115,8 +115,12 @@ class CurveReader:
 
     def without_source(self, oids: Sequence[int]) -> list[int]:
         """Those of some ids that no reference source has."""
-        known = set(self._located(by_channel(oids)).oid.tolist())
+        known = set(self.located(oids).oid.tolist())
         return [oid for oid in oids if oid not in known]
+
+    def located(self, oids: Sequence[int]) -> Objects:
+        """Those of some ids that a reference source has, and where it lies."""
+        return self._located(by_channel(oids))
 
     # --- by place -----------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Which rows answer a request: objects by place, number of epochs and magnitude, then their rows."""
+"""Which rows answer a request: objects by place, epochs and magnitude, then their rows."""
 
 from __future__ import annotations
 
