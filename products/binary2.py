@@ -97,7 +97,8 @@ def _ascii(series: pl.Series, width: int) -> NDArray[np.generic]:
     known = np.array([text.encode("ascii", "replace") for text in distinct], f"S{width}")
     order = {text: i for i, text in enumerate(distinct)}
     place = series.fill_null("").replace_strict(order, return_dtype=pl.Int64)
-    return known[place.to_numpy()]
+    found: NDArray[np.generic] = known[place.to_numpy()]
+    return found
 
 
 def _text(series: pl.Series) -> tuple[Bytes, Index]:

@@ -9,6 +9,7 @@ import io
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -133,7 +134,7 @@ def _columns(names: Sequence[str], read: Callable[[str], Any], n: int, most: int
     if "oid" in lower and not {"ra", "dec"} <= lower.keys():
         return {"oid": np.asarray(read(lower["oid"]), np.int64)}
     try:
-        found = choose(list(names), ColumnNames(None, None, None), "the table", "position")
+        found = choose(list(names), ColumnNames(None, None, None), Path("the table"), "position")
     except NightlakeError as error:
         raise UnreadableUploadError(error.what) from error
     columns = {"ra": read(found.ra), "dec": read(found.dec)}
