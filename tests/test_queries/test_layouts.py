@@ -171,7 +171,7 @@ def _good(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 @settings(
-    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None,
+    max_examples=4, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None,
     derandomize=True,
 )  # fmt: skip
 @given(st.lists(st.sampled_from(STEPS), min_size=2, max_size=6), st.integers(0, 99))
