@@ -12,9 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
-from queries.connection import Session, connect
 from queries.errors import UnknownFilterError
-from queries.library import answer
 from store.channel import FILTER_IDS
 from store.history import AsOf, find_publication
 from store.hold import Hold, hold_current
@@ -31,6 +29,7 @@ if TYPE_CHECKING:
     from products.hats_export.job import ExportReport
     from products.lightcurves.job import BuildReport
     from products.matchfile.job import MatchfilesReport, Written
+    from queries.connection import Session
     from queries.curves.reader import CurveReader
     from queries.selection import Selection
     from store.findings import Finding
@@ -142,6 +141,9 @@ class Archive:
     @property
     def session(self) -> Session:
         """DuckDB over that state, opened when it is first needed."""
+        # Light curves are read without DuckDB, which takes a while to import.
+        from queries.connection import connect
+
         with self._opening:
             if self._session is None:
                 self._session = connect(self.snapshot, self._memory_limit)
@@ -277,6 +279,8 @@ class Archive:
         UnknownFilterError : `params` are not what it takes.
         queries.errors.NotBuiltError : it asks for a product that was never built.
         """
+        from queries.library import answer
+
         return answer(self.session, name, params)
 
     def nights(self) -> pl.DataFrame:

@@ -33,19 +33,14 @@ _TYPES = {
 
 def values(column: pa.Array, null: float | None = None) -> NDArray[Any]:
     """A column of numbers, (n,); dates are days since 1970. What null holds is `null`."""
-    if null is not None and column.null_count:
-        column = column.fill_null(null)
-    found: NDArray[Any] = (
-        np.frombuffer(
-            column.buffers()[1] or b"",
-            _DTYPES[str(column.type)],
-            len(column),
-            column.offset * column.type.bit_width // 8,
-        )
-        if len(column)
-        else np.empty(0, _DTYPES[str(column.type)])
-    )
-    return found
+    kind = _DTYPES[str(column.type)]
+    if not len(column):
+        return np.empty(0, kind)
+    begin = column.offset * column.type.bit_width // 8
+    found: NDArray[Any] = np.frombuffer(column.buffers()[1], kind, len(column), begin)
+    if null is None or not column.null_count:
+        return found
+    return np.where(valid(column), found, np.array(null, kind))
 
 
 def valid(column: pa.Array) -> Mask:
