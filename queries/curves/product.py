@@ -29,6 +29,8 @@ Index = NDArray[np.int64]
 _ORDER = "object_healpix_29"
 # Row groups that are read at once for many curves: 130,000 rows of 2,048 a group.
 _GROUPS_AT_ONCE = 64
+# Of a cone's two or three, another thread would take longer to wake than to read one.
+_FEW_TASKS = 4
 
 
 @dataclass(frozen=True)
@@ -156,7 +158,7 @@ class Product:
             return show(self._fresh(Found(file.batch(cut(near, row)), target)))
 
         tasks = list(spans(low[order], high[order], _GROUPS_AT_ONCE))
-        found = mapped(look, tasks, at_once=len(tasks) > 1)
+        found = mapped(look, tasks, at_once=len(tasks) > _FEW_TASKS)
         return [one for one in found if one is not None]
 
     def _fresh(self, found: Found) -> Found:
