@@ -58,10 +58,16 @@ def _width(name: str, dtype: pl.DataType) -> int | None:
 
 
 def as_fields(frame: pl.DataFrame, fields: list[Field]) -> pl.DataFrame:
-    """A frame of exactly these columns, their types those of the fields, all others as text."""
-    return frame.select(
-        pl.col(field.name).cast(pl.String if field.is_text else field.dtype) for field in fields
-    )
+    """A frame of exactly these columns, their types those of the fields, all others as text.
+
+    Column by column: a query of polars costs half a millisecond, however few the rows.
+    """
+    columns = []
+    for field in fields:
+        column = frame.get_column(field.name)
+        kind = pl.String if field.is_text else field.dtype
+        columns.append(column if column.dtype == kind else column.cast(kind))
+    return pl.DataFrame(columns)
 
 
 class Writer(Protocol):

@@ -6,8 +6,8 @@ from html import escape
 
 import polars as pl
 
-from products.fields import Field, as_fields
-from products.separated import cells, escaped
+from products.arrow_text import arrays, cells, escaped
+from products.fields import Field
 
 _STYLE = (
     "body{font:14px system-ui,sans-serif;margin:1rem;color-scheme:light dark}"
@@ -38,9 +38,9 @@ class HtmlTable:
 
     def rows(self, frame: pl.DataFrame) -> bytes:
         """A row each."""
-        frame = escaped(as_fields(frame, self._fields), self._fields)
-        written = cells(frame, b"</td><td>", "</td></tr>\n<tr><td>")
-        return b"<tr><td>" + written.removesuffix(b"<tr><td>")
+        columns = escaped(arrays(frame, self._fields))
+        row = b"<tr><td>"
+        return row + cells(columns, b"</td><td>", b"</td></tr>\n" + row).removesuffix(row)
 
     def tail(self) -> bytes:
         """What closes the page."""

@@ -9,9 +9,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from products.fields import Field, as_fields
-from products.separated import plain
+from products.arrow_text import arrays, joined, plain, texts
+from products.fields import Field
 
 MEDIA_TYPE = "text/plain"
 NULL = "null"
@@ -57,21 +59,20 @@ class IpacTable:
 
     def rows(self, frame: pl.DataFrame) -> bytes:
         """A line each."""
-        frame = plain(as_fields(frame, self._fields), self._fields)
-        written = frame.select(
-            self._cell(field, width)
-            for field, width in zip(self._fields, self._widths, strict=True)
-        )
-        edge = pl.lit("").alias("")
-        lines = written.select(edge, pl.all(), edge.alias(" "))
-        return lines.write_csv(separator=" ", include_header=False, quote_style="never").encode()
+        found = zip(self._fields, arrays(frame, self._fields), self._widths, strict=True)
+        cells = [_cell(field, column, width) for field, column, width in found]
+        space = pa.scalar(" ", pa.string())
+        edge = pa.scalar("", pa.string())
+        rows = pc.binary_join_element_wise(edge, *cells, edge, space)
+        return joined(rows, "\n") + b"\n"
 
     def tail(self) -> bytes:
         """Nothing."""
         return b""
 
-    def _cell(self, field: Field, width: int) -> pl.Expr:
-        text = pl.col(field.name).cast(pl.String).fill_null(NULL)
-        if field.is_text:
-            return text.str.replace_all(r"[\r\n\t]", " ").str.slice(0, width).str.pad_end(width)
-        return text.str.pad_start(width)
+
+def _cell(field: Field, column: pa.Array, width: int) -> pa.Array:
+    if not field.is_text:
+        return pc.utf8_lpad(texts(column, NULL), width)
+    text = pc.replace_substring_regex(plain(texts(column, NULL)), pattern=r"\s", replacement=" ")
+    return pc.cast(pc.utf8_rpad(pc.utf8_slice_codeunits(text, 0, width), width), pa.string())

@@ -6,7 +6,8 @@ import json
 
 import polars as pl
 
-from products.fields import Field, as_fields
+from products.arrow_text import arrays, joined, json_objects
+from products.fields import Field
 
 MEDIA_TYPE = "application/json"
 
@@ -29,20 +30,12 @@ class JsonRows:
 
     def rows(self, frame: pl.DataFrame) -> bytes:
         """An object each."""
-        frame = _numbers(as_fields(frame, self._fields))
+        names = [field.name for field in self._fields]
+        objects = json_objects(list(zip(names, arrays(frame, self._fields), strict=True)))
         between = b",\n" if self._any else b"\n"
         self._any = True
-        return between + frame.write_ndjson().encode().removesuffix(b"\n").replace(b"\n", b",\n")
+        return between + joined(objects, ",\n")
 
     def tail(self) -> bytes:
         """What closes the document."""
         return b"\n]}\n"
-
-
-def _numbers(frame: pl.DataFrame) -> pl.DataFrame:
-    """JSON has no word for what is no finite number."""
-    floats = [name for name, dtype in frame.schema.items() if dtype.is_float()]
-    if not floats:
-        return frame
-    finite = pl.col(floats)
-    return frame.with_columns(pl.when(finite.is_finite()).then(finite).name.keep())

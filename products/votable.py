@@ -11,14 +11,16 @@ from xml.sax.saxutils import escape, quoteattr
 
 import polars as pl
 
+from products.arrow_text import arrays, cells, escaped, infinities
 from products.binary2 import Binary2
 from products.fields import Field, as_fields, fields_of, whole
-from products.separated import cells, escaped
 from store.columns import Column
 
 VERSION = "1.4"
 MEDIA_TYPE = "application/x-votable+xml"
 _NAMESPACE = "http://www.ivoa.net/xml/VOTable/v1.3"  # of 1.4 too
+_ROW = b"<TR><TD>"
+_WORDS = {"nan": "NaN", "inf": "+Inf", "-inf": "-Inf"}
 _DATATYPES: dict[Any, str] = {
     pl.UInt8: "unsignedByte",
     pl.Int16: "short",
@@ -65,9 +67,8 @@ class TableData(_Document):
 
     def rows(self, frame: pl.DataFrame) -> bytes:
         """A TR each; null is an empty TD."""
-        frame = _infinities(escaped(as_fields(frame, self.fields), self.fields))
-        written = cells(frame, b"</TD><TD>", "</TD></TR>\n<TR><TD>")
-        return b"<TR><TD>" + written.removesuffix(b"<TR><TD>")
+        columns = infinities(escaped(arrays(frame, self.fields)), _WORDS)
+        return _ROW + cells(columns, b"</TD><TD>", b"</TD></TR>\n" + _ROW).removesuffix(_ROW)
 
     def tail(self) -> bytes:
         """What closes the document."""
@@ -137,13 +138,3 @@ def _field(field: Field) -> str:
     if not field.description:
         return f"{head}/>"
     return f"{head}><DESCRIPTION>{text(field.description)}</DESCRIPTION></FIELD>"
-
-
-def _infinities(frame: pl.DataFrame) -> pl.DataFrame:
-    """Infinite numbers as VOTable spells them; columns that have none are left alone."""
-    floats = [name for name, dtype in frame.schema.items() if dtype.is_float()]
-    if not floats:
-        return frame
-    found = frame.select(pl.col(floats).is_infinite().any())
-    some = [name for name in floats if found[name][0]]
-    return frame.with_columns(pl.col(some).cast(pl.String).replace({"inf": "+Inf", "-inf": "-Inf"}))

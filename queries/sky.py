@@ -100,5 +100,6 @@ class Cone:
 
 
 def _cover_order(radius_arcsec: float) -> int:
-    width = radius_arcsec / 3600
+    # A radius near the smallest float would be 0 in degrees.
+    width = max(radius_arcsec / 3600, 1e-12)
     return max(0, min(_MAX_COVER_ORDER, math.floor(math.log2(_CELL_DEG_AT_ORDER_0 / width))))

@@ -117,6 +117,9 @@ async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code = _CODES.get(error.status_code, "bad_request")
     response = respond(Problem(error.status_code, code, str(error.detail)))
+    if error.status_code in (408, 413):
+        # Or else what is left of the body would be read, however long it is.
+        response.headers["connection"] = "close"
     for name, value in (error.headers or {}).items():
         response.headers[name] = value
     return response

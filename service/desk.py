@@ -61,7 +61,9 @@ class Job:
                 self.check()  # why it was interrupted says more than that it was
                 raise
             finally:
-                self._left = max(self._left - (time.monotonic() - begin), 0.001)
+                self._left -= time.monotonic() - begin
+        if self._left < 0:
+            self._late()
         self.check()
 
     def _late(self) -> None:

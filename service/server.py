@@ -72,6 +72,8 @@ def run(host: str, port: int, workers: int, *, access_log: bool = True, ready: s
         forwarded_allow_ips=os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1"),
     )
     socket = config.bind_socket()
+    # Each request has a thread of the worker's own: those of polars would wait for each other.
+    os.environ.setdefault("POLARS_MAX_THREADS", "1")
     folder = Path(tempfile.mkdtemp(prefix="nightlake-metrics-"))
     os.environ[FOLDER_VARIABLE] = str(folder)
     if ready:

@@ -6,13 +6,16 @@ are the good ones, as in the data releases that it was made for: `catflags` 0; `
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
 from typing import Annotated
 
+import numpy as np
 import polars as pl
 from fastapi import APIRouter, FastAPI, Path, Query, Request
 from starlette.responses import Response
 
+from products.arrow_text import joined, json_objects
 from queries.selection import Selection
 from service.answers import Form, answer
 from service.api.documents import PROBLEMS
@@ -24,7 +27,6 @@ from service.desk import Job
 
 router = APIRouter(prefix="/api/v3/data/{dr}", tags=["SNAD"])
 Release = Annotated[str, Path(max_length=20, description="Any: there is one archive.")]
-_LETTERS = {1: "zg", 2: "zr", 3: "zi"}
 
 
 @router.get("/oid/full/json", responses=PROBLEMS, summary="Light curves of objects")
@@ -54,38 +56,25 @@ async def by_circle(
     return await _answer(request, oids)
 
 
-async def _answer(request: Request, oids: object) -> Response:
+async def _answer(request: Request, oids: Callable[[State], list[int]]) -> Response:
     def frames(state: State, job: Job) -> Iterator[pl.DataFrame]:
-        wanted = oids(state)  # type: ignore[operator]
+        wanted = oids(state)
         for begin in range(0, max(len(wanted), 1), OBJECTS_AT_ONCE):
             some = tuple(sorted(wanted[begin : begin + OBJECTS_AT_ONCE]))
             at = state.reader.located(some)
             place = pl.DataFrame({"oid": at.oid, "objra": at.ra_deg, "objdec": at.dec_deg})
             selection = Selection(oids=some, all_images=True, missing_ok=True)
             for frame in curves(state, job, selection):
-                yield documents(frame.join(place, on="oid", how="left", maintain_order="left"))
+                yield frame.join(place, on="oid", how="left", maintain_order="left")
 
     return await answer(request, frames, Form("application/json", lambda first: _Members()))
 
 
-def documents(frame: pl.DataFrame) -> pl.DataFrame:
-    """One row an object: `oid`, and its `document` as a structure."""
-    good = pl.col("catflags").fill_null(0) == 0
-    frame = frame.filter(pl.col("oid").is_not_null(), pl.col("hmjd").is_not_null())
-    frame = frame.filter(pl.col("mag").is_not_null())
-    point = pl.struct(mjd="hmjd", mag="mag", magerr="magerr", clrcoeff="clrcoeff")
-    meta = pl.struct(
-        nobs=pl.len(),
-        ngoodobs=good.sum(),
-        duration=(pl.col("hmjd").filter(good).max() - pl.col("hmjd").filter(good).min()).fill_null(
-            0.0
-        ),
-        filter=pl.col("filtercode").first(),
-        fieldid=pl.col("field").first(),
-        rcid=pl.col("rcid").first(),
-        coord=pl.struct(ra=pl.col("objra").first(), dec=pl.col("objdec").first()),
-    )
-    return frame.group_by("oid", maintain_order=True).agg(meta=meta, lc=point.filter(good))
+def good(frame: pl.DataFrame) -> pl.DataFrame:
+    """Rows of objects that have a time and a magnitude, object by object."""
+    there = pl.all_horizontal(pl.col("oid", "hmjd", "mag").is_not_null())
+    clean = pl.col("catflags").fill_null(0) == 0
+    return frame.filter(there).with_columns(good=clean)
 
 
 class _Members:
@@ -95,17 +84,47 @@ class _Members:
         self._any = False
 
     def head(self) -> bytes:
+        """Its beginning."""
         return b"{"
 
     def rows(self, frame: pl.DataFrame) -> bytes:
-        lines = frame.select("meta", "lc").write_ndjson().splitlines()
-        members = [f'"{oid}":{line}' for oid, line in zip(frame["oid"], lines, strict=True)]
-        between = "," if self._any else ""
-        self._any = True
-        return (between + ",".join(members)).encode()
+        """A member for each object of a frame, whose rows follow each other."""
+        return b"".join(self._member(curve) for curve in _curves(good(frame)))
 
     def tail(self) -> bytes:
+        """Its end."""
         return b"}\n"
+
+    def _member(self, curve: pl.DataFrame) -> bytes:
+        clean = curve.filter(curve["good"])
+        points = json_objects(
+            [
+                (name, clean[column].to_arrow())
+                for name, column in (("mjd", "hmjd"), ("mag", "mag"), ("magerr", "magerr"),
+                                     ("clrcoeff", "clrcoeff"))
+            ]
+        )  # fmt: skip
+        times = clean["hmjd"]
+        meta = {
+            "nobs": curve.height,
+            "ngoodobs": clean.height,
+            "duration": float(times.max() - times.min()) if clean.height else 0.0,  # type: ignore[operator, arg-type]
+            "filter": curve["filtercode"][0],
+            "fieldid": curve["field"][0],
+            "rcid": curve["rcid"][0],
+            "coord": {"ra": curve["objra"][0], "dec": curve["objdec"][0]},
+        }
+        head = f'{"," if self._any else ""}"{curve["oid"][0]}":{{"meta":{json.dumps(meta)},"lc":['
+        self._any = True
+        return head.encode() + joined(points, ",") + b"]}"
+
+
+def _curves(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """The rows of each object."""
+    oid = frame["oid"].to_numpy()
+    starts = np.flatnonzero(np.diff(oid, prepend=-1))
+    for begin, end in zip(starts.tolist(), [*starts[1:].tolist(), oid.size], strict=True):
+        yield frame.slice(begin, end - begin)
 
 
 def add(app: FastAPI) -> None:

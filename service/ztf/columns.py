@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import polars as pl
+import pyarrow as pa
 
 from queries.derived import DERIVED
 from store.columns import Column
@@ -26,21 +27,33 @@ COLUMNS: dict[str, Column] = {
 }  # fmt: skip
 
 
+# Text of each number of a CCD or a quadrant.
+_HEXADECIMAL = pa.array([f"{number:#x}" for number in range(256)])
+
+
 def shown(frame: pl.DataFrame) -> pl.DataFrame:
     """Rows of light curves in the API's columns."""
     if "ccdid" not in frame.columns:  # an import knows the channel alone
+        rcid = pl.col("rcid")
         frame = frame.with_columns(
-            ccdid=(pl.col("rcid") // 4 + 1).cast(pl.Int8),
-            qid=(pl.col("rcid") % 4 + 1).cast(pl.Int8),
+            ccdid=(rcid // 4 + 1).cast(pl.Int8), qid=(rcid % 4 + 1).cast(pl.Int8)
         )
-    return frame.rename({"obsmjd": "mjd"}).select(NAMES)
+    # Not `select`: a query of polars costs more than a light curve.
+    return pl.DataFrame(
+        [
+            frame.get_column("obsmjd").alias("mjd") if name == "mjd" else frame.get_column(name)
+            for name in NAMES
+        ]
+    )
 
 
 def hexadecimal(frame: pl.DataFrame) -> pl.DataFrame:
     """CCD and quadrant as the API's text has them: 0xa."""
-    names = {number: f"{number:#x}" for number in range(-1, 256)}
-    return frame.with_columns(
-        pl.col("ccdid", "qid").cast(pl.Int64).replace_strict(
-            names, default=None, return_dtype=pl.String
-        )
-    )  # fmt: skip
+    columns = []
+    for column in frame.iter_columns():
+        if column.name in ("ccdid", "qid"):
+            text = _HEXADECIMAL.take(column.to_arrow())
+            columns.append(pl.Series(column.name, text, pl.String))
+        else:
+            columns.append(column)
+    return pl.DataFrame(columns)

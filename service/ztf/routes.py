@@ -33,7 +33,7 @@ class _Text:
     """CSV or TSV with CCD and quadrant as hexadecimal numbers."""
 
     def __init__(self, first: pl.DataFrame, separator: str) -> None:
-        self._writer = Separated(fields_of(hexadecimal(first).schema, COLUMNS), separator)
+        self._writer = Separated(fields_of(hexadecimal(first.clear()).schema, COLUMNS), separator)
         self.head, self.tail = self._writer.head, self._writer.tail
 
     def rows(self, frame: pl.DataFrame) -> bytes:

@@ -53,6 +53,8 @@ def _all_of(selection: Selection) -> Selection:
 
 def _wanted(frame: pl.DataFrame, request: CurvesRequest) -> pl.DataFrame:
     """Rows of the objects that are wanted, at the times that are, without some flags."""
+    if not frame.get_column("oid").null_count() and not _narrows(request):
+        return frame
     wanted = pl.col("oid").is_not_null()
     if request.min_epochs > 1:
         wanted &= pl.len().over("oid") >= request.min_epochs
@@ -65,3 +67,9 @@ def _wanted(frame: pl.DataFrame, request: CurvesRequest) -> pl.DataFrame:
         flags = pl.col("catflags").fill_null(0).cast(pl.Int32)
         wanted &= (flags & request.flags_mask) == 0
     return frame.filter(wanted)
+
+
+def _narrows(request: CurvesRequest) -> bool:
+    """Whether not all rows of the objects of a place are wanted."""
+    by_object = request.min_epochs > 1 or request.mag is not None
+    return by_object or request.mjd is not None or bool(request.flags_mask)

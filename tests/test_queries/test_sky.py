@@ -80,3 +80,9 @@ def test_cones_off_the_sky_are_refused(cone: tuple[float, float, float], said: s
 
 def test_right_ascension_is_taken_modulo_360() -> None:
     assert Cone(-10.0, 0.0, 1.0) == Cone(350.0, 0.0, 1.0)
+
+
+def test_the_smallest_radius_is_a_cone():
+    cone = Cone(150.0, 20.0, 5e-324)
+    first, last = cone.span
+    assert first <= last

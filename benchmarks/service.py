@@ -1,0 +1,225 @@
+"""The service under load: one light curve a request, by a load generator on the same machine.
+
+    python -m benchmarks.service [--rows N] [--archive FOLDER] [--json FILE]
+
+An archive of that many detections, 900 epochs a source, is made (or FOLDER taken), its light curves
+are built, and `nightlake serve` started on it. Open loop: 100 requests a second over 16
+connections, each latency counted from the moment at which the request was due, so that a stall
+counts for all that it delays. Closed loop: 16 clients, each asking again at once. Then a cone of
+all objects is read as a stream, and what the worker holds in memory is compared before and after.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import numpy as np
+import psutil
+
+from benchmarks.curves_archive import CENTRE, Survey, create
+from benchmarks.harness import Ratio, Result, options, own_peak_mb, tell
+from products.lightcurves.job import build
+from queries.curves.cache import ByteCache
+from queries.curves.places import Circles
+from queries.curves.sources import source_rows
+from queries.sky import Cone
+from store.snapshot import open_snapshot
+
+EPOCHS, NIGHTS = 900, 5
+CONNECTIONS, RATE = 16, 100.0
+P50_MS, P99_MS, CLOSED_RATE = 8.0, 40.0, 250.0
+GROWTH_MB = 64.0
+ZTF = "/cgi-bin/ZTF/nph_light_curves?FORMAT=CSV&"
+
+
+def main(arguments: Sequence[str] | None = None) -> Result:
+    """Run it; rows are detections."""
+    parser = options(__doc__, 720_000)
+    parser.add_argument("--archive", type=Path, help="one with light curves; else it is made")
+    parser.add_argument("--seconds", type=float, default=20.0, help="of each loop, default 20")
+    chosen = parser.parse_args(arguments)
+    result = Result("service", chosen.rows)
+    with tempfile.TemporaryDirectory() as folder:
+        root: Path = chosen.archive or Path(folder) / "archive"
+        if chosen.archive is None:
+            create(root, Survey(max(8, chosen.rows // EPOCHS), NIGHTS, EPOCHS))
+            build(root)
+        result.rows = open_snapshot(root).rows("detections")
+        with served(root) as (address, process):
+            asyncio.run(measure(result, root, address, process, chosen.seconds))
+    result.peak_memory_mb = own_peak_mb()
+    tell(result, chosen.json)
+    return result
+
+
+@contextmanager
+def served(root: Path) -> Iterator[tuple[str, psutil.Process]]:
+    """The service's address, and its worker."""
+    environ = os.environ | {"NIGHTLAKE_PROGRAMS": "all"}
+    command = [sys.executable, "-m", "nightlake.cli", "serve", str(root), "--port", "0",
+               "--no-access-log"]  # fmt: skip
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environ) as server:
+        try:
+            assert server.stdout is not None
+            found = re.search(r"http://\S+", server.stdout.readline())
+            if found is None:
+                raise RuntimeError("the service did not start")
+            yield found[0], _worker(server.pid)
+        finally:
+            server.send_signal(signal.SIGTERM)
+            server.wait(60)
+
+
+def _worker(pid: int) -> psutil.Process:
+    """The process that answers: the largest child of the parent."""
+    time.sleep(3)
+    children = psutil.Process(pid).children()
+    worker: psutil.Process = max(children, key=lambda child: child.memory_info().rss)
+    return worker
+
+
+async def measure(
+    result: Result, root: Path, address: str, worker: psutil.Process, seconds: float
+) -> None:
+    """All loops in turn."""
+    oids = _oids(root)
+    paths = [f"{ZTF}ID={oid}" for oid in np.random.default_rng(1).permutation(oids).tolist()]
+    await closed_loop(address, paths, 3.0)  # what is warm, stays so
+    before = worker.memory_info().rss
+    latencies = np.array(await open_loop(address, paths, seconds)) * 1000
+    result.figures |= {
+        f"open loop, p{p} (ms)": float(np.percentile(latencies, p)) for p in (50, 90, 99, 100)
+    }
+    n = await closed_loop(address, paths, seconds)
+    result.figures["closed loop, requests a second"] = n / seconds
+    result.figures["requests"] = latencies.size + n
+    result.figures["bytes of a light curve"] = await one_size(address, paths[0])
+    grown = (worker.memory_info().rss - before) / 2**20
+    result.figures["worker's memory (MB)"] = worker.memory_info().rss / 2**20
+    stream = await whole_cone(address, worker)
+    result.figures |= {
+        "cone of all objects (MB)": stream[0] / 2**20,
+        "cone of all objects (MB/s)": stream[0] / 2**20 / stream[1],
+        "worker's growth meanwhile (MB)": stream[2],
+    }
+    result.ratios += [
+        Ratio("open loop at 100/s: p50 (ms)", float(np.percentile(latencies, 50)), P50_MS, True),
+        Ratio("open loop at 100/s: p99 (ms)", float(np.percentile(latencies, 99)), P99_MS, True),
+        Ratio("closed loop, 16 clients (1/s)", n / seconds, CLOSED_RATE),
+        Ratio("worker's growth over all requests (MB)", grown, GROWTH_MB, True),
+        Ratio("worker's growth over the stream (MB)", stream[2], GROWTH_MB, True),
+    ]
+
+
+def _oids(root: Path) -> list[int]:
+    snapshot = open_snapshot(root)
+    everywhere = Circles.of(Cone(*CENTRE, 10 * 3600.0))
+    rows, _ = source_rows(snapshot, everywhere, ByteCache())
+    oids: list[int] = rows.column("oid").to_pylist()
+    return oids
+
+
+class Connection:
+    """One connection that is kept; plain HTTP/1.1, so that the generator costs little."""
+
+    def __init__(self, address: str) -> None:
+        self._at = urlsplit(address)
+        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def get(self, path: str) -> int:
+        """The bytes of an answer."""
+        if self._streams is None:
+            self._streams = await asyncio.open_connection(
+                self._at.hostname, self._at.port, limit=1 << 20
+            )
+        reader, writer = self._streams
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        head = await reader.readuntil(b"\r\n\r\n")
+        if not head.startswith(b"HTTP/1.1 200"):
+            raise RuntimeError(head.split(b"\r\n")[0].decode())
+        length = re.search(rb"content-length: (\d+)", head)
+        if length is not None:
+            return len(await reader.readexactly(int(length[1])))
+        n = 0
+        while size := int(await reader.readline(), 16):
+            await reader.readexactly(size + 2)
+            n += size
+        await reader.readline()
+        return n
+
+    def close(self) -> None:
+        """Hang up."""
+        if self._streams is not None:
+            self._streams[1].close()
+
+
+async def open_loop(address: str, paths: list[str], seconds: float) -> list[float]:
+    """Latencies, from when each request was due."""
+    begin, n = time.perf_counter() + 0.2, int(seconds * RATE)
+    latencies: list[float] = []
+    due = iter(range(n))
+
+    async def work(connection: Connection) -> None:
+        for number in due:
+            at = begin + number / RATE
+            await asyncio.sleep(max(0.0, at - time.perf_counter()))
+            await connection.get(paths[number % len(paths)])
+            latencies.append(time.perf_counter() - at)
+        connection.close()
+
+    await asyncio.gather(*(work(Connection(address)) for _ in range(CONNECTIONS)))
+    return latencies
+
+
+async def closed_loop(address: str, paths: list[str], seconds: float) -> int:
+    """How many requests were answered in some seconds."""
+    until, answered = time.perf_counter() + seconds, 0
+
+    async def work(number: int) -> None:
+        nonlocal answered
+        connection = Connection(address)
+        while time.perf_counter() < until:
+            number += CONNECTIONS
+            await connection.get(paths[number % len(paths)])
+            answered += 1
+        connection.close()
+
+    await asyncio.gather(*(work(number) for number in range(CONNECTIONS)))
+    return answered
+
+
+async def one_size(address: str, path: str) -> int:
+    """Bytes of one answer."""
+    connection = Connection(address)
+    n = await connection.get(path)
+    connection.close()
+    return n
+
+
+async def whole_cone(address: str, worker: psutil.Process) -> tuple[int, float, float]:
+    """Bytes and seconds of a stream of all objects, and the most that the worker grew by, MB."""
+    before, most, n = worker.memory_info().rss, 0, 0
+    ra, dec = CENTRE
+    begin = time.perf_counter()
+    connection = Connection(address)
+    for d_ra in np.arange(-0.5, 4, 0.25):
+        path = f"{ZTF}CIRCLE={ra + d_ra:.3f}%20{dec}%200.1667"
+        n += await connection.get(path)
+        most = max(most, worker.memory_info().rss)
+    connection.close()
+    return n, time.perf_counter() - begin, max(0, most - before) / 2**20
+
+
+if __name__ == "__main__":
+    main()
