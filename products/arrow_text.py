@@ -19,11 +19,21 @@ from products.fields import Field, as_fields
 # Stands between cells until it is replaced: no text may hold it, see `plain`.
 _UNIT_SEPARATOR = "\x1f"
 _FORBIDDEN = "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]"
+_TYPES = {
+    str(dtype): kind
+    for dtype, kind in (
+        (pl.UInt8(), pa.uint8()), (pl.Int16(), pa.int16()), (pl.Int32(), pa.int32()),
+        (pl.Int64(), pa.int64()), (pl.Float32(), pa.float32()), (pl.Float64(), pa.float64()),
+        (pl.Boolean(), pa.bool_()),
+    )
+}  # fmt: skip
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\n": "&#10;", "\r": "&#13;"}
 
 
-def arrays(frame: pl.DataFrame, fields: list[Field]) -> list[pa.Array]:
+def arrays(frame: pl.DataFrame | pa.Table, fields: list[Field]) -> list[pa.Array]:
     """The columns that were announced, in their types; texts are large strings."""
+    if isinstance(frame, pa.Table):
+        return [_array(frame.column(field.name), field) for field in fields]
     found = as_fields(frame, fields)
     return [
         column.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
@@ -111,6 +121,12 @@ def joined(rows: pa.Array, between: str) -> bytes:
     return bytes(text.as_buffer())
 
 
+def _array(column: pa.ChunkedArray, field: Field) -> pa.Array:
+    kind = pa.large_string() if field.is_text else _TYPES[str(field.dtype)]
+    whole = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+    return whole if whole.type == kind else pc.cast(whole, kind)
+
+
 def _is_text(column: pa.Array) -> bool:
     return pa.types.is_large_string(column.type) or pa.types.is_string(column.type)
 
@@ -124,7 +140,7 @@ def _escaped(column: pa.Array) -> pa.Array:
 def _is_odd(column: pa.Array) -> bool:
     if not pa.types.is_floating(column.type):
         return False
-    return not pc.all(pc.is_finite(column), min_count=0).as_py()
+    return bool(pc.any(pc.invert(pc.is_finite(column)), min_count=0).as_py())
 
 
 def _in_words(column: pa.Array, words: dict[str, str]) -> pa.Array:

@@ -79,8 +79,8 @@ class Writer(Protocol):
     def head(self) -> bytes:
         """What stands before the rows."""
 
-    def rows(self, frame: pl.DataFrame) -> bytes:
-        """Some rows, of the columns that were announced."""
+    def rows(self, frame: Any, /) -> bytes:
+        """Some rows, of the columns that were announced: a frame, of some an Arrow table too."""
 
     def tail(self) -> bytes:
         """What stands behind them."""

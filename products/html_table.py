@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 
 import polars as pl
+import pyarrow as pa
 
 from products.arrow_text import arrays, cells, escaped
 from products.fields import Field
@@ -36,7 +37,7 @@ class HtmlTable:
             f"<table><thead><tr>{names}</tr><tr>{units}</tr></thead>\n<tbody>\n"
         ).encode()
 
-    def rows(self, frame: pl.DataFrame) -> bytes:
+    def rows(self, frame: pl.DataFrame | pa.Table) -> bytes:
         """A row each."""
         columns = escaped(arrays(frame, self._fields))
         row = b"<tr><td>"

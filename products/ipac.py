@@ -57,7 +57,7 @@ class IpacTable:
             lines.append("|" + "|".join(padded) + "|")
         return ("\n".join(lines) + "\n").encode()
 
-    def rows(self, frame: pl.DataFrame) -> bytes:
+    def rows(self, frame: pl.DataFrame | pa.Table) -> bytes:
         """A line each."""
         found = zip(self._fields, arrays(frame, self._fields), self._widths, strict=True)
         cells = [_cell(field, column, width) for field, column, width in found]

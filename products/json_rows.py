@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import polars as pl
+import pyarrow as pa
 
 from products.arrow_text import arrays, joined, json_objects
 from products.fields import Field
@@ -28,7 +29,7 @@ class JsonRows:
         opening = json.dumps({**self._more, "columns": said}, ensure_ascii=False)
         return f'{opening.removesuffix("}")}, "rows": ['.encode()
 
-    def rows(self, frame: pl.DataFrame) -> bytes:
+    def rows(self, frame: pl.DataFrame | pa.Table) -> bytes:
         """An object each."""
         names = [field.name for field in self._fields]
         objects = json_objects(list(zip(names, arrays(frame, self._fields), strict=True)))

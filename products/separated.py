@@ -6,6 +6,7 @@ import csv
 import io
 
 import polars as pl
+import pyarrow as pa
 
 from products.arrow_text import arrays, lines
 from products.fields import Field
@@ -24,7 +25,7 @@ class Separated:
         csv.writer(line, delimiter=self._separator, lineterminator="\n").writerow(names)
         return line.getvalue().encode()
 
-    def rows(self, frame: pl.DataFrame) -> bytes:
+    def rows(self, frame: pl.DataFrame | pa.Table) -> bytes:
         """A line each."""
         columns = arrays(frame, self._fields)
         texts = any(field.is_text and field.width is None for field in self._fields)

@@ -10,6 +10,7 @@ from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
 import polars as pl
+import pyarrow as pa
 
 from products.arrow_text import arrays, cells, escaped, infinities
 from products.binary2 import Binary2
@@ -65,7 +66,7 @@ class TableData(_Document):
         """All up to the first row."""
         return f"{self._opening()}<TABLEDATA>\n".encode()
 
-    def rows(self, frame: pl.DataFrame) -> bytes:
+    def rows(self, frame: pl.DataFrame | pa.Table) -> bytes:
         """A TR each; null is an empty TD."""
         columns = infinities(escaped(arrays(frame, self.fields)), _WORDS)
         return _ROW + cells(columns, b"</TD><TD>", b"</TD></TR>\n" + _ROW).removesuffix(_ROW)

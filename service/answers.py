@@ -10,8 +10,10 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 import polars as pl
+import pyarrow as pa
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
@@ -23,7 +25,9 @@ from service.core import Service
 from service.desk import Desk, Job
 from service.errors import LimitError
 
-Frames = Callable[[State, Job], Iterator[pl.DataFrame]]
+# Rows of an answer: frames, or Arrow tables where the format's writer takes these.
+Rows = pl.DataFrame | pa.Table
+Frames = Callable[[State, Job], Iterator[Rows]]
 
 # Pieces are gathered to this: each is a trip to a thread and back.
 _PIECE_BYTES = 256 << 10
@@ -34,7 +38,7 @@ class Form:
     """A format: how it is announced, and what writes it, given the first rows."""
 
     media_type: str
-    writer: Callable[[pl.DataFrame], Writer]
+    writer: Callable[[Any], Writer]
     compressible: bool = True
     suffix: str = ""
 
@@ -133,23 +137,21 @@ def _begin(frames: Iterator[pl.DataFrame], form: Form, most_rows: int, encoder: 
     return _Begun(encoder.piece(data), _encoded(written, encoder))
 
 
-def _at_most(frames: Iterator[pl.DataFrame], most_rows: int) -> Iterator[pl.DataFrame]:
+def _at_most(frames: Iterator[Rows], most_rows: int) -> Iterator[Rows]:
     n = 0
     for frame in frames:
-        n += frame.height
+        n += len(frame)
         if n > most_rows:
             raise LimitError("too many rows", most_rows)
         yield frame
 
 
-def _written(
-    writer: Writer, first: pl.DataFrame, frames: Iterator[pl.DataFrame]
-) -> Iterator[bytes]:
+def _written(writer: Writer, first: Rows, frames: Iterator[Rows]) -> Iterator[bytes]:
     yield writer.head()
-    if first.height:
+    if len(first):
         yield writer.rows(first)
     for frame in frames:
-        if frame.height:
+        if len(frame):
             yield writer.rows(frame)
     yield writer.tail()
 

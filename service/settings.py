@@ -46,7 +46,7 @@ class Settings:
     max_seconds: float = 60.0
     max_body_bytes: int = 16 << 20
     max_waiting: int = 256
-    threads: int = 4
+    threads: int = 2
     query_threads: int = 2
     memory_limit: str = "1GB"
     cache_mb: int = 512

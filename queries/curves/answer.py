@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,10 +13,6 @@ from queries.curves.arrays import arrow, valid, values
 from queries.curves.columns import JD_OF_MJD, SHOWN
 from queries.curves.files import one_batch
 from queries.curves.pieces import Found
-from queries.frames import stream_frame
-
-if TYPE_CHECKING:
-    import polars as pl
 
 Index = NDArray[np.int64]
 _NO_OID = np.iinfo(np.int64).max
@@ -79,12 +75,12 @@ def _changes(keys: Sequence[NDArray[Any]], n: int) -> Index:
     return np.flatnonzero(changed)
 
 
-def frame_of(rows: pa.RecordBatch, more: Sequence[tuple[str, pa.Array]] = ()) -> pl.DataFrame:
+def table_of(rows: pa.RecordBatch, more: Sequence[tuple[str, pa.Array]] = ()) -> pa.Table:
     """The columns that are shown, with `more` before them."""
-    return stream_frame(pa.Table.from_batches([_shown(rows, more)]))
+    return pa.Table.from_batches([_shown(rows, more)])
 
 
-def frame_of_runs(found: Sequence[Found], *, by_position: bool) -> pl.DataFrame | None:
+def table_of_runs(found: Sequence[Found], *, by_position: bool) -> pa.Table | None:
     """The same of many rows, put in order run by run: they are copied once.
 
     None if that does not pay, for runs are short.
@@ -116,7 +112,7 @@ def frame_of_runs(found: Sequence[Found], *, by_position: bool) -> pl.DataFrame 
         else:
             # A curve whose rows stand in several files.
             pieces.append(_merged(found, shown, several))
-    return stream_frame(pa.Table.from_batches(pieces)).rechunk()
+    return pa.Table.from_batches(pieces)
 
 
 def _runs(rows: pa.RecordBatch, target: Index | None) -> tuple[list[NDArray[Any]], Index]:

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from queries.curves.answer import frame_of, frame_of_runs, in_order
+from queries.curves.answer import in_order, table_of, table_of_runs
 from queries.curves.arrays import arrow, truths, valid, values
 from queries.curves.cache import SHARED, ByteCache
 from queries.curves.channels import (
@@ -35,6 +35,7 @@ from queries.curves.places import Circles, Objects, Place
 from queries.curves.product import Product
 from queries.curves.sources import sources_in
 from queries.errors import UnknownObjectError
+from queries.frames import stream_frame
 from queries.selection import Selection
 from queries.sky import Cone
 from store.channel import channel_of_oid, channel_part
@@ -67,7 +68,8 @@ class CurveReader:
 
     def __init__(self, snapshot: Snapshot, cache: ByteCache = SHARED) -> None:
         self.snapshot = snapshot
-        self.close = Hold(snapshot).release
+        self._hold = Hold(snapshot)
+        self.close = self._hold.release
         self._cache = cache
         self._reach = read_settings(snapshot.layout.root).match_radius_arcsec + _ROUNDING_ARCSEC
         self._files = LightcurveFiles(snapshot)
@@ -86,6 +88,12 @@ class CurveReader:
         UnknownObjectError : no reference source has an id, and no detection.
         DamagedArchiveError : a file that is needed cannot be read.
         """
+        rows = self.rows(selection)
+        frame = stream_frame(rows)
+        return frame.rechunk() if rows.column(0).num_chunks > 1 else frame
+
+    def rows(self, selection: Selection) -> pa.Table:
+        """The same as Arrow has it; spares polars."""
         if selection.group and selection.oids is not None:
             asked = self._located(by_channel(selection.oids))
             members = self._groups.members(asked, self._reach)
@@ -100,9 +108,9 @@ class CurveReader:
             found.append(self._limits(selection))
         simple = selection.min_epochs == 1 and not (selection.group or selection.upper_limits)
         if simple and sum(one.rows.num_rows for one in found) > _MANY_ROWS:
-            frame = frame_of_runs(found, by_position=selection.by_position)
-            if frame is not None:
-                return frame
+            table = table_of_runs(found, by_position=selection.by_position)
+            if table is not None:
+                return table
         rows, target = _joined(found)
         rows, position = _arranged(selection, rows, target if selection.by_position else None)
         more = [] if position is None else [("position", arrow(position))]
@@ -111,7 +119,7 @@ class CurveReader:
         if selection.upper_limits:
             # Every detection has a number in its image.
             more.append(("is_upper_limit", arrow(~valid(rows.column("sourceid")))))
-        return frame_of(rows, more)
+        return table_of(rows, more)
 
     def without_source(self, oids: Sequence[int]) -> list[int]:
         """Those of some ids that no reference source has."""

@@ -6,7 +6,9 @@ from dataclasses import replace
 
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from products.fields import fields_of
 from queries.derived import DERIVED
 from store.columns import Column
 from store.contract import DETECTIONS, IMAGES
@@ -27,33 +29,37 @@ COLUMNS: dict[str, Column] = {
 }  # fmt: skip
 
 
+_POLARS: dict[str, pl.DataType] = {
+    "int8": pl.Int8(), "int16": pl.Int16(), "int32": pl.Int32(), "int64": pl.Int64(),
+    "uint16": pl.UInt16(), "float32": pl.Float32(), "float64": pl.Float64(),
+    "string": pl.String(),
+}  # fmt: skip
+FIELDS = fields_of({name: _POLARS[COLUMNS[name].dtype] for name in NAMES}, COLUMNS)
+TEXT_FIELDS = [
+    replace(field, dtype=pl.String(), width=4) if field.name in ("ccdid", "qid") else field
+    for field in FIELDS
+]
 # Text of each number of a CCD or a quadrant.
-_HEXADECIMAL = pa.array([f"{number:#x}" for number in range(256)])
+_HEXADECIMAL = pa.array([f"{number:#x}" for number in range(256)], pa.large_string())
 
 
-def shown(frame: pl.DataFrame) -> pl.DataFrame:
-    """Rows of light curves in the API's columns."""
-    if "ccdid" not in frame.columns:  # an import knows the channel alone
-        rcid = pl.col("rcid")
-        frame = frame.with_columns(
-            ccdid=(rcid // 4 + 1).cast(pl.Int8), qid=(rcid % 4 + 1).cast(pl.Int8)
-        )
-    # Not `select`: a query of polars costs more than a light curve.
-    return pl.DataFrame(
-        [
-            frame.get_column("obsmjd").alias("mjd") if name == "mjd" else frame.get_column(name)
-            for name in NAMES
-        ]
-    )
+def shown(rows: pa.Table) -> pa.Table:
+    """Rows of light curves in the API's columns.
+
+    Arrow, not polars: a query of polars costs as much as a whole light curve.
+    """
+    if "ccdid" not in rows.column_names:  # an import knows the channel alone
+        rcid = pc.cast(rows.column("rcid"), pa.int32())
+        rows = rows.append_column("ccdid", pc.add(pc.divide(rcid, 4), 1))
+        quadrant = pc.subtract(rcid, pc.multiply(pc.divide(rcid, 4), 4))
+        rows = rows.append_column("qid", pc.add(quadrant, 1))
+    columns = [rows.column("obsmjd" if name == "mjd" else name) for name in NAMES]
+    return pa.table(columns, names=list(NAMES))
 
 
-def hexadecimal(frame: pl.DataFrame) -> pl.DataFrame:
+def hexadecimal(rows: pa.Table) -> pa.Table:
     """CCD and quadrant as the API's text has them: 0xa."""
-    columns = []
-    for column in frame.iter_columns():
-        if column.name in ("ccdid", "qid"):
-            text = _HEXADECIMAL.take(column.to_arrow())
-            columns.append(pl.Series(column.name, text, pl.String))
-        else:
-            columns.append(column)
-    return pl.DataFrame(columns)
+    for name in ("ccdid", "qid"):
+        text = _HEXADECIMAL.take(rows.column(name).combine_chunks())
+        rows = rows.set_column(NAMES.index(name), name, text)
+    return rows

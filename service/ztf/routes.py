@@ -5,21 +5,20 @@ from __future__ import annotations
 import csv
 import io
 
-import polars as pl
+import pyarrow as pa
 from fastapi import FastAPI
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import Response
 
-from products.fields import Writer, fields_of
 from products.html_table import HtmlTable, error_page
 from products.ipac import IpacTable
 from products.separated import Separated
-from products.votable import TableData, error_document
+from products.votable import MEDIA_TYPE, TableData, error_document
 from service.answers import Form, answer
 from service.core import Service
 from service.errors import BadRequestError, Problem, problem_of
-from service.ztf.columns import COLUMNS, hexadecimal
+from service.ztf.columns import FIELDS, TEXT_FIELDS, hexadecimal
 from service.ztf.request import FORMATS, format_of, parse
 from service.ztf.rules import rows
 from store.errors import NightlakeError
@@ -32,40 +31,21 @@ MEANING = "Light curves: detections object by object, in the order of time."
 class _Text:
     """CSV or TSV with CCD and quadrant as hexadecimal numbers."""
 
-    def __init__(self, first: pl.DataFrame, separator: str) -> None:
-        self._writer = Separated(fields_of(hexadecimal(first.clear()).schema, COLUMNS), separator)
+    def __init__(self, separator: str) -> None:
+        self._writer = Separated(TEXT_FIELDS, separator)
         self.head, self.tail = self._writer.head, self._writer.tail
 
-    def rows(self, frame: pl.DataFrame) -> bytes:
+    def rows(self, frame: pa.Table) -> bytes:
+        """A line each."""
         return self._writer.rows(hexadecimal(frame))
 
 
-def _csv(first: pl.DataFrame) -> Writer:
-    return _Text(first, ",")
-
-
-def _tsv(first: pl.DataFrame) -> Writer:
-    return _Text(first, "\t")
-
-
-def _votable(first: pl.DataFrame) -> Writer:
-    return TableData(fields_of(first.schema, COLUMNS), MEANING)
-
-
-def _ipac(first: pl.DataFrame) -> Writer:
-    return IpacTable(fields_of(first.schema, COLUMNS))
-
-
-def _html(first: pl.DataFrame) -> Writer:
-    return HtmlTable(fields_of(first.schema, COLUMNS), TITLE)
-
-
 FORMS = {
-    "VOTABLE": Form("application/x-votable+xml", _votable, suffix=".xml"),
-    "IPAC_TABLE": Form("text/plain", _ipac, suffix=".tbl"),
-    "HTML": Form("text/html", _html),
-    "CSV": Form("text/csv", _csv, suffix=".csv"),
-    "TSV": Form("text/tab-separated-values", _tsv, suffix=".tsv"),
+    "VOTABLE": Form(MEDIA_TYPE, lambda _: TableData(FIELDS, MEANING), suffix=".xml"),
+    "IPAC_TABLE": Form("text/plain", lambda _: IpacTable(FIELDS), suffix=".tbl"),
+    "HTML": Form("text/html", lambda _: HtmlTable(FIELDS, TITLE)),
+    "CSV": Form("text/csv", lambda _: _Text(","), suffix=".csv"),
+    "TSV": Form("text/tab-separated-values", lambda _: _Text("\t"), suffix=".tsv"),
 }
 
 

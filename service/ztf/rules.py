@@ -6,25 +6,32 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import polars as pl
+import pyarrow as pa
 
 from queries.curves.places import Circles
+from queries.frames import stream_frame
 from queries.selection import Selection
 from service.archive import State
-from service.curves import OBJECTS_AT_ONCE, curves, objects_within
+from service.curves import OBJECTS_AT_ONCE, curves, objects_within, tables_of
 from service.desk import Job
 from service.ztf.columns import shown
 from service.ztf.request import CurvesRequest
 
 
-def rows(state: State, job: Job, request: CurvesRequest) -> Iterator[pl.DataFrame]:
+def rows(state: State, job: Job, request: CurvesRequest) -> Iterator[pa.Table]:
     """The rows of a request, object by object in the order of time, a few objects at a time.
 
     A place means objects, whose light curves are whole; the rows of bad images are among them and
     have 32768 in `catflags`. Ids that the archive has not have no rows.
     """
     for selection in _selections(state, request):
-        for frame in curves(state, job, selection, request.collection):
-            yield shown(_wanted(frame, request))
+        if request.collection is not None:
+            frames = curves(state, job, selection, request.collection)
+            tables = (frame.to_arrow(compat_level=pl.CompatLevel.oldest()) for frame in frames)
+        else:
+            tables = tables_of(state, job, selection)
+        for table in tables:
+            yield shown(_wanted(table, request) if _narrows(request) else table)
 
 
 def _selections(state: State, request: CurvesRequest) -> Iterator[Selection]:
@@ -51,10 +58,9 @@ def _all_of(selection: Selection) -> Selection:
     return replace(selection, all_images=True, missing_ok=True)
 
 
-def _wanted(frame: pl.DataFrame, request: CurvesRequest) -> pl.DataFrame:
+def _wanted(table: pa.Table, request: CurvesRequest) -> pa.Table:
     """Rows of the objects that are wanted, at the times that are, without some flags."""
-    if not frame.get_column("oid").null_count() and not _narrows(request):
-        return frame
+    frame = stream_frame(table)
     wanted = pl.col("oid").is_not_null()
     if request.min_epochs > 1:
         wanted &= pl.len().over("oid") >= request.min_epochs
@@ -66,7 +72,7 @@ def _wanted(frame: pl.DataFrame, request: CurvesRequest) -> pl.DataFrame:
     if request.flags_mask:
         flags = pl.col("catflags").fill_null(0).cast(pl.Int32)
         wanted &= (flags & request.flags_mask) == 0
-    return frame.filter(wanted)
+    return table.filter(frame.select(wanted.fill_null(value=False)).to_series().to_arrow())
 
 
 def _narrows(request: CurvesRequest) -> bool:

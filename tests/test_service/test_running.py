@@ -1,0 +1,221 @@
+"""The service as it runs: what is published meanwhile, workers that die, clients that go away."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import httpx
+import polars as pl
+import psutil
+import pytest
+from archives import FIRST_NIGHT, Channel, cluster, night_files, nightly
+from serving import serving
+
+from queries.interrupt import Stop
+from service.archive import Served
+from service.desk import Job
+from service.errors import ClientGoneError, SettingError
+from service.settings import Settings
+from store.hold import unheld
+from store.layout import Layout
+from store.manifest import Manifest, night_group
+from store.publication import publish
+
+CURVES = "/api/v1/lightcurves"
+
+
+@pytest.fixture
+def growing(tmp_path):
+    """An archive, its objects, and what publishes one more night of it."""
+    root = tmp_path / "archive"
+    ra, dec = cluster(150.0, 20.0)
+    nightly(root, ra, dec, n_nights=1, programs=(1,))
+
+    def publish_night(number):
+        night = FIRST_NIGHT + timedelta(days=number)
+        files = night_files(Layout(root), night, (Channel(),), ra, dec, 5, programid=1)
+        return publish(root, {night_group(night): Manifest.of(night_group(night), files)}, "night")
+
+    return root, Channel().oids(len(ra)).tolist(), publish_night
+
+
+def test_a_night_that_is_published_is_in_the_next_answer(growing):
+    root, oids, publish_night = growing
+    with serving(root) as address, httpx.Client(base_url=address) as client:
+        for number in range(1, 4):
+            first = client.get(f"{CURVES}?oid={oids[0]}")
+            assert len(first.json()["rows"]) == number
+            publish_night(number)
+            again = client.get(
+                f"{CURVES}?oid={oids[0]}", headers={"if-none-match": first.headers["etag"]}
+            )
+            assert again.status_code == 200
+            assert len(again.json()["rows"]) == number + 1
+            assert client.get("/health").json()["publication"] == number + 1
+
+
+def test_no_answer_has_a_part_of_a_night(growing):
+    """All objects are asked for while nights are published: each has as many rows as the others."""
+    root, oids, publish_night = growing
+    over = threading.Event()
+    seen = []
+
+    def ask(client):
+        while not over.is_set():
+            answer = client.post(f"{CURVES}?format=csv&columns=oid,expid", json={"oids": oids})
+            assert answer.status_code == 200, answer.text
+            seen.append(pl.read_csv(answer.content).group_by("oid").len()["len"].to_list())
+
+    with (
+        serving(root) as address, httpx.Client(base_url=address, timeout=60) as client,
+        ThreadPoolExecutor(3) as pool,
+    ):  # fmt: skip
+        asking = [pool.submit(ask, client) for _ in range(3)]
+        for number in range(1, 6):
+            publish_night(number)
+        over.set()
+        for one in asking:
+            one.result()
+    assert all(len(set(counts)) == 1 and len(counts) == len(oids) for counts in seen)
+
+
+def test_what_is_no_longer_shown_is_let_go(growing):
+    root, _, publish_night = growing
+    served = Served(Settings(root))
+    folder = served.acquire()
+    first = folder.snapshot.folder
+    publish_night(1)
+    now = served.acquire()
+    assert now.snapshot.number == folder.snapshot.number + 1
+    with unheld(first) as free:
+        assert not free  # a request still reads it
+    folder.leave()
+    with unheld(first) as free:
+        assert free
+    now.leave()
+    served.close()
+    with unheld(now.snapshot.folder) as free:
+        assert free
+
+
+def test_a_link_that_is_lost_leaves_what_was_shown_and_is_told(growing):
+    root, oids, _ = growing
+    with serving(root) as address, httpx.Client(base_url=address) as client:
+        assert client.get("/health").status_code == 200
+        (root / "current").rename(root / "lost")
+        assert client.get(f"{CURVES}?oid={oids[0]}").status_code == 200
+        told = client.get("/health")
+        assert (told.status_code, told.json()["status"]) == (503, "the archive cannot be read")
+        (root / "lost").rename(root / "current")
+        assert client.get("/health").status_code == 200
+
+
+def test_a_question_whose_client_is_gone_ends(growing):
+    root, _, _ = growing
+    served = Served(Settings(root))
+    with served.lease() as state:
+        job = Job(60.0)
+        long = "SELECT sum(sin(i)) FROM range(10_000_000_000) AS t(i)"
+        timer = threading.Timer(0.3, job.cancel)
+        timer.start()
+        begin = time.monotonic()
+        with pytest.raises(ClientGoneError), job.working():
+            state.session.sql(long, stop=job.stop)
+        assert time.monotonic() - begin < 20
+    served.close()
+
+
+def test_a_stop_that_came_before_ends_what_begins_later(growing):
+    root, _, _ = growing
+    served = Served(Settings(root))
+    stop = Stop()
+    stop.now()
+    with served.lease() as state, pytest.raises(ValueError, match=r"(?i)interrupt"):
+        state.session.sql("SELECT sum(sin(i)) FROM range(10_000_000_000) AS t(i)", stop=stop)
+    served.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("NIGHTLAKE_THREADS", "many"), ("NIGHTLAKE_MAX_ROWS", "-1"), ("NIGHTLAKE_PROGRAMS", "x"),
+     ("NIGHTLAKE_MAX_SECONDS", "nan"), ("NIGHTLAKE_ARCHIVE", "")],
+)  # fmt: skip
+def test_a_setting_that_is_none_is_told_at_the_start(name, value):
+    with pytest.raises(SettingError, match=name):
+        Settings.of_environment({"NIGHTLAKE_ARCHIVE": "/x", name: value})
+
+
+def start(root, *more):
+    command = [sys.executable, "-m", "nightlake.cli", "serve", str(root), "--port", "0", *more]
+    server = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ.copy()
+    )
+    found = re.search(r"http://\S+", server.stdout.readline())
+    assert found, server.stderr.read()
+    return server, found[0]
+
+
+def answered(address, seconds=60.0):
+    """The first answer that comes, for as long as a worker starts."""
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            return httpx.get(f"{address}/health", timeout=seconds)
+        except httpx.TransportError:
+            assert time.monotonic() < until
+
+
+def test_a_worker_that_is_killed_is_replaced_and_the_service_ends_in_peace(growing):
+    root, oids, _ = growing
+    server, address = start(root)
+    try:
+        assert answered(address).json()["status"] == "ok"
+        workers = [
+            child for child in psutil.Process(server.pid).children()
+            if "spawn_main" in " ".join(child.cmdline())
+        ]  # fmt: skip
+        assert len(workers) == 1
+        workers[0].send_signal(signal.SIGKILL)
+        workers[0].wait(30)
+        again = answered(address)
+        assert again.json()["status"] == "ok"
+        found = httpx.get(f"{address}{CURVES}?oid={oids[0]}")
+        assert len(found.json()["rows"]) == 1
+        metrics = httpx.get(f"{address}/metrics").text
+        assert re.search(r"nightlake_requests_total\{.*\} \d", metrics)
+    finally:
+        server.send_signal(signal.SIGTERM)
+        out, err = server.communicate(timeout=60)
+    assert server.returncode in (0, -signal.SIGTERM)
+    assert "Traceback" not in err, err
+    lines = [line for line in out.splitlines() if line.startswith("{")]
+    assert any(
+        '"route": "/api/v1/lightcurves"' in line and '"status": 200' in line for line in lines
+    )
+
+
+def test_an_archive_that_is_none_is_told_before_anything_listens(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "nightlake.cli", "serve", str(tmp_path)],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "not a Nightlake archive" in done.stderr
+
+
+def test_memory_does_not_grow_with_requests(growing):
+    root, oids, _ = growing
+    with serving(root) as address, httpx.Client(base_url=address) as client:
+        path = f"{CURVES}?oid={oids[0]}&format=csv"
+        for _ in range(300):
+            client.get(path)
+        before = psutil.Process().memory_info().rss
+        for _ in range(1000):
+            client.get(path)
+        assert psutil.Process().memory_info().rss - before < 24 << 20
