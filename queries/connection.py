@@ -15,6 +15,7 @@ import uuid
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -133,7 +134,8 @@ class Session:
         ------
         QueryError : DuckDB refuses it; in DuckDB's words, on one line.
         """
-        return self._answer(to_frame, statement, params, files, stop)
+        read = partial(to_frame, aside=stop is not None)
+        return self._answer(read, statement, params, files, stop)
 
     def rows(
         self,
@@ -164,7 +166,8 @@ class Session:
         stop: Stop | None = None,
     ) -> Answer:
         """What `read` makes of the answer, while the question's cursor is open."""
-        with self._plain_errors(), self._cursor() as cursor, (stop or Stop()).watched(cursor):
+        watch = Stop() if stop is None else stop
+        with self._plain_errors(), self._cursor() as cursor, watch.watched(cursor):
             return interruptible(
                 cursor, lambda: read(self._ask(cursor, statement, params, files or {}))
             )

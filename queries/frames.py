@@ -34,15 +34,21 @@ class _Stream:
         return self.source.__arrow_c_stream__(requested_schema)
 
 
-def to_frame(source: DuckDBPyRelation) -> pl.DataFrame:
+def to_frame(source: DuckDBPyRelation, *, aside: bool = False) -> pl.DataFrame:
     """All rows of `source` as a polars frame.
+
+    While polars takes a stream no other thread of Python runs. `aside` computes all rows before:
+    then others run meanwhile, and may end the question; DuckDB holds the rows too for a moment.
 
     Of columns with one name the second becomes name_1; intervals become text, as polars has no
     type that holds months and days.
     """
     import polars as pl
 
-    return pl.DataFrame(_Stream(_plain(source)))
+    plain = _plain(source)
+    if aside:
+        plain = plain.materialize()
+    return pl.DataFrame(_Stream(plain))
 
 
 def stream_frame(source: ArrowStream) -> pl.DataFrame:

@@ -27,10 +27,6 @@ class Stop:
         self._changing = threading.Lock()
         self._watching: dict[duckdb.DuckDBPyConnection, threading.Event] = {}
 
-    def __bool__(self) -> bool:
-        """Whether it was called."""
-        return self._stopped.is_set()
-
     def now(self) -> None:
         """End what watches, and what will."""
         with self._changing:
