@@ -128,7 +128,7 @@ def _array(column: pa.ChunkedArray, field: Field) -> pa.Array:
 
 
 def _is_text(column: pa.Array) -> bool:
-    return pa.types.is_large_string(column.type) or pa.types.is_string(column.type)
+    return bool(pa.types.is_large_string(column.type) or pa.types.is_string(column.type))
 
 
 def _escaped(column: pa.Array) -> pa.Array:

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import polars as pl
 import pyarrow as pa
@@ -26,7 +26,7 @@ from service.desk import Desk, Job
 from service.errors import LimitError
 
 # Rows of an answer: frames, or Arrow tables where the format's writer takes these.
-Rows = pl.DataFrame | pa.Table
+Rows: TypeAlias = pl.DataFrame | pa.Table
 Frames = Callable[[State, Job], Iterator[Rows]]
 
 # Pieces are gathered to this: each is a trip to a thread and back.
@@ -125,7 +125,7 @@ class _Streamed(StreamingResponse):
             self._state.leave()
 
 
-def _begin(frames: Iterator[pl.DataFrame], form: Form, most_rows: int, encoder: Encoder) -> _Begun:
+def _begin(frames: Iterator[Rows], form: Form, most_rows: int, encoder: Encoder) -> _Begun:
     """The first bytes, and all if there is no more than one piece."""
     counted = _at_most(frames, most_rows)
     first = next(counted)

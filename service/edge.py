@@ -47,6 +47,9 @@ class Edge:
         UNDER_WAY.inc()
         try:
             await self._app(passage.scope, passage.receive, passage.send)
+        except Exception:
+            passage.fail()
+            raise
         finally:
             UNDER_WAY.dec()
             passage.tell()
@@ -88,6 +91,10 @@ class _Passage:
             if self._is_head:
                 message = {**message, "body": b""}
         await self._send(message)
+
+    def fail(self) -> None:
+        """Note an error that nobody foresaw: what is outside of this answers it by 500."""
+        self._status = self._status or 500
 
     def tell(self) -> None:
         """Leave a line in the log, and a mark in the metrics."""

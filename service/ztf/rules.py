@@ -24,6 +24,7 @@ def rows(state: State, job: Job, request: CurvesRequest) -> Iterator[pa.Table]:
     A place means objects, whose light curves are whole; the rows of bad images are among them and
     have 32768 in `catflags`. Ids that the archive has not have no rows.
     """
+    tables: Iterator[pa.Table]
     for selection in _selections(state, request):
         if request.collection is not None:
             frames = curves(state, job, selection, request.collection)
