@@ -21,8 +21,8 @@ from benchmarks import paper
 from benchmarks.harness import Ratio, Result, in_turn, own_peak_mb, played
 from ingest.facts import ImageFacts
 from ingest.plan import PlannedImage
+from ingest.prior import Prior
 from ingest.scale import judge_images
-from ingest.scale_priors import Prior
 from simulate.cards import card
 from simulate.optics import science_wcs
 from transforms.pixel_scale import chip_grid, paper_grid, pixel_scales

@@ -20,12 +20,12 @@ from ingest.errors import RefusedInput, refusing
 from ingest.image import Observer, image_rows
 from ingest.matching import match_recipe
 from ingest.plan import PlannedImage, refusal_of
+from ingest.prior import Channel, Prior, still_holds
 from ingest.psfcat import PsfCatalogue, read_psfcat
 from ingest.records import RECORD, ImageKey, ImageSorter
 from ingest.reference_shelf import ReferenceShelf
 from ingest.report import Refusal
 from ingest.scale import Verdict, judge_images, recipe_of
-from ingest.scale_priors import Channel, Prior, still_holds
 from ingest.shards import Piece, ShardWriter, new_shard
 from ingest.version import code_version, plain, recipe
 from store.atomic import write_whole

@@ -12,7 +12,7 @@ from ingest.blocks import read_headers, read_text
 from ingest.cards import Header, parse_card_lines
 from ingest.errors import PriorError, RefusedInput
 from ingest.keywords import WCS_CARDS, facts_of_header
-from ingest.scale_priors import prior_grid
+from ingest.prior import prior_grid
 from store.channel import FILTER_IDS
 from transforms.chip import CHIP_PX
 from transforms.identifiers import rcid_unchecked

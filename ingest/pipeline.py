@@ -28,12 +28,13 @@ from ingest.margins import MarginRule, margin_files
 from ingest.merge import MergeTask, PixelTask, merge_pixels
 from ingest.metadata_table import MetadataTable
 from ingest.plan import ROWS_WORTH_A_PROCESS, Plan, PlannedImage, make_plan, refusal_of
+from ingest.prior import Channel, Prior
 from ingest.records import RECORD
 from ingest.refusals import LookedAt, publish_refusals, refused_rows
 from ingest.repack import publish_with_periods, without_rows
 from ingest.report import GroupReport, IngestEstimate, IngestReport, Outcome, Progress, Refusal
 from ingest.scale import COLUMNS as OF_SCALE
-from ingest.scale_priors import Channel, Prior, find_priors
+from ingest.scale_priors import find_priors
 from ingest.shards import Piece
 from ingest.standing import Gone
 from ingest.tables import (

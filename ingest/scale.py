@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ingest.plan import PlannedImage
-from ingest.scale_priors import Channel, Prior, prior_grid, scale_recipe
+from ingest.prior import Channel, Prior, prior_grid, scale_recipe
 from transforms.photometry import judge_image
 from transforms.scale_check import breaks_infobit_16, judge_scale
 from transforms.scale_difference import scale_differences

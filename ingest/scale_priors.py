@@ -10,13 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import date
-from functools import cache
 
 import numpy as np
 import polars as pl
 
+from ingest.prior import Channel, Prior, prior_grid
 from ingest.tables import read_small_table
 from store.atomic import checksum
 from store.contract import IMAGES
@@ -26,7 +25,7 @@ from store.layout import Layout
 from store.manifest import Manifest
 from store.snapshot import Snapshot
 from transforms.focal_plane import ideal_scales
-from transforms.pixel_scale import Grid, chip_grid
+from transforms.pixel_scale import Grid
 from transforms.scale_prior import (
     MOST_IMAGES,
     archive_prior,
@@ -38,46 +37,6 @@ from transforms.wcs_cards import read_cards
 
 # Of the nights before, the latest: a camera changes, and no ingest should read a whole archive.
 NIGHTS_BEFORE = 30
-
-Channel = tuple[int, int]  # rcid, fid
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Prior:
-    """Pixel scales of a channel at the points of `prior_grid`.
-
-    Attributes
-    ----------
-    source : given, archive or ideal.
-    checksum : of the scales.
-    scale_arcsec : float64 (g,), arcseconds a pixel.
-    """
-
-    source: str
-    checksum: str
-    scale_arcsec: Floats
-
-
-@cache
-def prior_grid() -> Grid:
-    """The points that images and priors are compared at."""
-    return chip_grid()
-
-
-def scale_recipe(prior: Prior, limit_percent: float) -> str:
-    """What an image's pixel scale is judged by: `archive=<16 digits> limit=1.0`."""
-    return f"{prior.source}={prior.checksum[:16]} limit={float(limit_percent)}"
-
-
-def still_holds(standing: str | None, now: str | None) -> bool:
-    """Whether an image that was judged by one recipe may stay, where another would be now.
-
-    A given prior is meant: images are judged by it. The archive's own move with every night, and
-    what was judged by one of them stays; so does what was judged by a prior that is not given now.
-    """
-    if standing is None or now is None or now.startswith("given="):
-        return standing == now
-    return standing.partition(" ")[2] == now.partition(" ")[2]
 
 
 def find_priors(

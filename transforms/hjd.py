@@ -105,8 +105,8 @@ def _fit(
         exact = x * east + y * north + math.sqrt(1.0 - x * x - y * y) * up
         for k in range(6):
             coefficients[k] += solve[k, i] * exact
-    coefficients[1:3] /= scale
-    coefficients[3:] /= scale * scale
+    for k in range(1, 6):
+        coefficients[k] /= scale if k < 3 else scale * scale
 
 
 @kernel

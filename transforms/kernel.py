@@ -15,13 +15,14 @@ import hashlib
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import numba
 from numba.core import config
 from numba.core.caching import InTreeCacheLocator
+from numba.core.runtime.nrt import rtsys
 
 PACKAGE = Path(__file__).resolve().parent
 CACHE_FOLDER = PACKAGE / "__pycache__"
@@ -85,9 +86,20 @@ def kernel(function: Callable[..., Any]) -> Any:
         return numba.njit(cache=writable, **options)(function)
     with _located_in_installation():
         compiled = numba.njit(cache=True, **options)(function)
+    compiled._cache.load_overload = partial(_load, compiled._cache)
     if not writable:
         compiled._cache.save_overload = _keep_in_memory
     return compiled
+
+
+def _load(cached: Any, signature: object, context: object) -> Any:
+    """Load compiled code with what code needs to run; None if there is none.
+
+    Numba's own loader gets ready to compile first, which imports ninety modules and takes longer
+    than to load all kernels. Its compiler gets ready by itself.
+    """
+    rtsys.initialize(context)
+    return cached._load_overload(signature, context)
 
 
 def _keep_in_memory(signature: object, data: object) -> None:

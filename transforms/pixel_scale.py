@@ -90,6 +90,16 @@ def _add_radial(c: Floats, x: Floats, y: Floats, out: Floats) -> None:
 
 
 @kernel
+def _any(numbers: Floats) -> bool:
+    # Not np.any: to load a kernel that has it takes more of numba than all others need.
+    for row in range(numbers.shape[0]):  # noqa: SIM110
+        for column in range(numbers.shape[1]):
+            if numbers[row, column] != 0.0:
+                return True
+    return False
+
+
+@kernel
 def scales_of_image(
     crpix: Floats, cd: Floats, polynomial: Floats, radial: Floats, in_pixels: bool,
     grid_x: Floats, grid_y: Floats, work: Floats, scale: Floats,
@@ -102,7 +112,7 @@ def scales_of_image(
         y[g] = v if in_pixels else cd[1, 0] * u + cd[1, 1] * v
     _polynomial(polynomial[0], x, y, first)
     _polynomial(polynomial[1], x, y, second)
-    if not in_pixels and np.any(radial != 0.0):
+    if not in_pixels and _any(radial):
         _add_radial(radial[0], x, y, first)
         _add_radial(radial[1], x, y, second)
     # The sign that the map has at its reference pixel: another one means that it folds over.
