@@ -30,8 +30,8 @@ HEADER_BYTES = 11_520
 # started for fewer. A task looks at a tenth of them.
 HEADERS_WORTH_A_POOL = 2000
 HEADERS_A_TASK = 200
-# Below this other processes take longer to start, about a second, than they save.
-ROWS_WORTH_A_PROCESS = 1_200_000
+# Below this other processes take longer to start, about half a second, than they save.
+ROWS_WORTH_A_PROCESS = 400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class PlannedImage:
     @property
     def estimated_rows(self) -> int:
         """Rows, from the file's size."""
-        return max(self.stamp[0] - HEADER_BYTES, 0) // ROW_BYTES
+        return _estimated_rows(self.stamp[0])
 
 
 @dataclass(slots=True)
@@ -135,12 +135,16 @@ def make_plan(
 
 def _are_worth_processes(found: Iterable[Path]) -> bool:
     """Whether the files have so many rows that more than one process will read them."""
-    size = 0
+    rows = 0
     for path in found:
-        size += path.stat().st_size if path.exists() else 0
-        if size > ROWS_WORTH_A_PROCESS * ROW_BYTES:
+        rows += _estimated_rows(path.stat().st_size) if path.exists() else 0
+        if rows >= ROWS_WORTH_A_PROCESS:
             return True
     return False
+
+
+def _estimated_rows(file_bytes: int) -> int:
+    return max(file_bytes - HEADER_BYTES, 0) // ROW_BYTES
 
 
 @dataclass(frozen=True, slots=True)
