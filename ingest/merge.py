@@ -54,7 +54,9 @@ def merge_pixels(task: MergeTask) -> list[FileEntry]:
     with ThreadPoolExecutor(1) as syncing:
         for one in task.pixels:
             borders = BorderRows(task.margins, one.pixel)
-            with TableWriter(Layout(task.root), DETECTIONS, task.part, one.pixel) as writer:
+            with TableWriter(
+                Layout(task.root), DETECTIONS, task.part, one.pixel, read_soon=False
+            ) as writer:
                 with _runs(task, one) as runs:
                     for table in merger().tables(runs, *one.pixel.index_range):
                         writer.write(table)

@@ -53,6 +53,14 @@ class File(RawIOBase):
         """Make what was written last."""
         os.fsync(self._handle)
 
+    def forget(self) -> None:
+        """Let the system's cache drop what was synced: the next file takes the same memory.
+
+        On a virtual machine, memory that was not used lately is ten times slower to write to.
+        """
+        if hasattr(os, "posix_fadvise"):  # not on macOS
+            os.posix_fadvise(self._handle, 0, 0, os.POSIX_FADV_DONTNEED)
+
     def fileno(self) -> int:
         """The handle."""
         return self._handle

@@ -62,7 +62,8 @@ class TableWriter:
 
     The file has no name until it is finished, and none at all if it is left before that. It is made
     in the folder `making`, for who does not hold the lock of the group that it belongs to.
-    `metadata` is said in the file beside the contract's words.
+    `metadata` is said in the file beside the contract's words. `read_soon` is false of what nobody
+    reads at once: the system's cache does not keep it.
     """
 
     def __init__(
@@ -73,8 +74,11 @@ class TableWriter:
         pixel: HealpixPixel | None = None,
         making: Path | None = None,
         metadata: Mapping[bytes, bytes] | None = None,
+        *,
+        read_soon: bool = True,
     ) -> None:
         self.rows = 0
+        self._read_soon = read_soon
         self._nights: set[date] | None = set() if Period.named(part) else None
         self._mapped = _mapped(table, pixel)
         self._cells: Counts | None = None
@@ -142,6 +146,8 @@ class TableWriter:
                         disk.remove(self._partial)
                     else:
                         file.sync()
+                        if not self._read_soon:
+                            file.forget()
                         disk.rename(self._partial, path)
             except BaseException:
                 disk.discard(self._partial)
