@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ingest.reference_shelf import G, R, ReferenceShelf
 from store.channel import FILTERCODES
-from transforms.match import match_rank
+from transforms.match import ids_of, match_rank
 from transforms.photometry import colour_correction, is_g_minus_r
 
 
@@ -63,13 +63,12 @@ def match_rows(
     if reference is not None:
         index, arcsec = reference.grid.nearest(ra, dec, radius_arcsec)
         rank = match_rank(index, arcsec)
-        oid = np.where(rank == 1, reference.oid[np.maximum(index, 0)], -1)
+        oid = ids_of(index, rank, reference.oid)
         separation = arcsec.astype(np.float32)
         if clrcoeff is not None and is_g_minus_r(pcolor):
             colours = shelf.colours(*channel)
             if colours is not None:
-                terms = colour_correction(index, colours, clrcoeff)
-                colour_term = terms.astype(np.float32)
+                colour_term = colour_correction(index, colours, clrcoeff).astype(np.float32)
     n_matched = int(np.count_nonzero(oid >= 0))
     record = {
         "reference_state": "no_reference" if reference is None else "matched",

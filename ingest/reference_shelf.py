@@ -85,6 +85,7 @@ class ReferenceShelf(threading.local):
     def __init__(self, snapshot: Snapshot, radius_arcsec: float) -> None:
         self._snapshot = snapshot
         self._radius_arcsec = radius_arcsec
+        self._sorter = RadixSorter()
         self._manifests: dict[int, Manifest] = {}
         self._images: dict[int, dict[str, ReferenceImage]] = {}
         self._kept: OrderedDict[str, Reference | None] = OrderedDict()
@@ -167,7 +168,7 @@ class ReferenceShelf(threading.local):
         columns = {
             name: np.concatenate([_numbers(table[name]) for table in tables]) for name in names
         }
-        order, sourceid = RadixSorter().sort(columns["sourceid"].astype(np.int64))
+        order, sourceid = self._sorter.sort(columns["sourceid"])
         return Reference(
             image=image,
             oid=oid_of(field, fid, ccdid, qid, sourceid),

@@ -14,7 +14,8 @@ from transforms.hjd import evaluate, fit_light_travel_time, light_travel_time
 from transforms.image import heliocentric_and_airmass, secz
 from transforms.listed import positions
 from transforms.lookup import Places
-from transforms.match import SkyGrid, match_rank
+from transforms.match import SkyGrid, ids_of, match_rank
+from transforms.photometry import colour_correction
 from transforms.pixel_scale import chip_grid, pixel_scales
 from transforms.scale_difference import scale_differences
 from transforms.sorting import RadixSorter
@@ -46,7 +47,9 @@ def compile_for_images() -> None:
     heliocentric_and_airmass(ra, dec, earth, apparent, fit=None)
     heliocentric_and_airmass(ra, dec, earth, apparent, fit=fit)
     index, separation = SkyGrid(ra, dec).nearest(ra, dec, 1.5)
-    match_rank(index, separation)
+    rank = match_rank(index, separation)
+    ids_of(index, rank, np.arange(2))
+    colour_correction(index, ra, 0.1)
     maps = read_cards([None])
     scale_differences(maps, chip_grid(), pixel_scales(maps, chip_grid()), [0])
 

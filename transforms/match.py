@@ -174,6 +174,33 @@ def match_rank(index: ArrayLike, separation_arcsec: ArrayLike) -> NDArray[np.int
     return rank
 
 
+def ids_of(
+    index: ArrayLike, rank: ArrayLike, ids: NDArray[np.int64]
+) -> NDArray[np.int64]:  # fmt: skip
+    """The id that each detection gets: that of its reference source, if it is the nearest to it.
+
+    Parameters
+    ----------
+    index, rank : int32, int16 (n,), of `SkyGrid.nearest` and `match_rank`.
+    ids : int64 (m,), of the reference sources.
+
+    Returns
+    -------
+    int64 (n,), −1 for the others.
+    """
+    of = np.empty(np.size(index), dtype=np.int64)
+    _ids_of(np.asarray(index, np.int32), np.asarray(rank, np.int16), ids, of)
+    return of
+
+
+@kernel
+def _ids_of(
+    index: Index, rank: NDArray[np.int16], ids: NDArray[np.int64], of: NDArray[np.int64]
+) -> None:  # fmt: skip
+    for i in range(index.size):
+        of[i] = ids[index[i]] if rank[i] == 1 else -1
+
+
 @kernel
 def _shared(reference: Index, size: int) -> Index:
     """Rows whose reference source has more than one row."""

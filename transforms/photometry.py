@@ -9,12 +9,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from transforms.errors import TransformError
+from transforms.kernel import kernel
 from transforms.sphere import Floats
 
 if TYPE_CHECKING:
     from transforms.match import SkyGrid
 
 Flags = NDArray[np.uint16]
+Index = NDArray[np.int32]
 
 # What `flags` of −1, on or near the edge, is in ZTF's light curves.
 EDGE = 65535
@@ -61,12 +63,17 @@ def colour_correction(
     -------
     float64 (n,), mag to add to the calibrated magnitude. NaN, never 0, where it cannot be known.
     """
-    rows = np.asarray(index)
+    terms = np.empty(np.size(index))
     colour = np.asarray(reference_colour, dtype=np.float64)
     coefficient = math.nan if clrcoeff is None else clrcoeff
-    # One more entry: index −1 finds NaN.
-    found: Floats = np.append(colour, np.nan)[rows]
-    return found * coefficient
+    _multiply(np.asarray(index, dtype=np.int32), colour, float(coefficient), terms)
+    return terms
+
+
+@kernel
+def _multiply(index: Index, colour: Floats, coefficient: float, terms: Floats) -> None:
+    for i in range(index.size):
+        terms[i] = colour[index[i]] * coefficient if index[i] >= 0 else math.nan
 
 
 def is_g_minus_r(pcolor: str | None) -> bool:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.spatial import cKDTree
 
 from transforms.errors import TransformError
-from transforms.match import SkyGrid, match_rank
+from transforms.match import SkyGrid, ids_of, match_rank
 from transforms.sphere import unit_vectors
 
 ARCSEC = 1 / 3600
@@ -378,3 +378,11 @@ def test_ranks_count_the_nearer_detections(rows):
 def test_ranks_end_at_the_largest_int16():
     rank = match_rank(np.zeros(40_000, dtype=np.int32), np.arange(40_000.0))
     assert rank[32_766] == rank[-1] == 32_767
+
+
+def test_only_the_nearest_detection_of_a_source_gets_its_id() -> None:
+    ids = np.array([700, 800, 900])
+    index, separation = np.array([2, -1, 2, 0]), np.array([0.5, math.nan, 0.1, 0.3])
+    rank = match_rank(index, separation)
+    assert ids_of(index, rank, ids).tolist() == [-1, -1, 900, 700]
+    assert ids_of([], [], ids).tolist() == []
