@@ -92,7 +92,7 @@ def _add_radial(c: Floats, x: Floats, y: Floats, out: Floats) -> None:
 @kernel
 def _any(numbers: Floats) -> bool:
     # Not np.any: to load a kernel that has it takes more of numba than all others need.
-    for row in range(numbers.shape[0]):  # noqa: SIM110
+    for row in range(numbers.shape[0]):
         for column in range(numbers.shape[1]):
             if numbers[row, column] != 0.0:
                 return True
