@@ -5,7 +5,7 @@ python -m benchmarks.match [--rows N] [--json FILE]
 Rows are those of the left catalogue; the right one has a fifth of them. Both lie as catalogues do,
 in the order of their HEALPix index; kernel and astropy also take them shuffled. The kernel matches
 arrays in memory, on one thread as astropy does, its index built anew each time as astropy's is;
-the product goes from files to a file on all cores, beside LSDB (which reads the same catalogues
+the product goes from files to a new file on all cores, beside LSDB (which reads the same catalogues
 and only computes) and STILTS (the same FITS tables to a FITS table).
 """
 
@@ -118,14 +118,14 @@ def catalogues(result: Result, folder: Path, rows: int, rounds: int) -> None:
         "kernel, all cores": lambda: _nearest(left, right, available_cores()),
         "kernel, shuffled": lambda: _nearest(shuffled_left, shuffled_right),
         "astropy, shuffled": lambda: _astropy(shuffled_right, shuffled_left),
-        "product, FITS": lambda: crossmatch(*paths["fits"], out),
-        "product, Parquet": lambda: crossmatch(*paths["parquet"], out),
+        "product, FITS": lambda: _product(*paths["fits"], out),
+        "product, Parquet": lambda: _product(*paths["parquet"], out),
     }
     _check(*_nearest(left, right, available_cores()), *_astropy(right, left))
     _check(*_nearest(shuffled_left, shuffled_right), *_astropy(shuffled_right, shuffled_left))
     claims = [("kernel", "astropy", 30.0), ("kernel, shuffled", "astropy, shuffled", 30.0)]
     for form in ("fits", "parquet"):
-        crossmatch(*paths[form], out)
+        _product(*paths[form], out)
         assert _pairs(pl.read_parquet(out)).equals(expected)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -196,6 +196,12 @@ def _nearest(left: Sky, right: Sky, workers: int = 1) -> tuple[Any, Floats]:
     return SkyGrid(*right, RADIUS_ARCSEC).nearest(*left, RADIUS_ARCSEC, workers=workers)
 
 
+def _product(left: Path, right: Path, out: Path) -> None:
+    """To a new file: to replace one, ext4 first waits until the new one is allocated on the disk."""
+    out.unlink(missing_ok=True)
+    crossmatch(left, right, out)
+
+
 def _astropy(right: Sky, left: Sky) -> tuple[Any, Floats]:
     from astropy.coordinates import SkyCoord
 
@@ -248,7 +254,7 @@ def _add_lsdb(
         return left.crossmatch(right, radius_arcsec=RADIUS_ARCSEC, suffixes=("_l", "_r")).compute()
 
     def ours() -> None:
-        crossmatch(folder / "left", folder / "right", out)
+        _product(folder / "left", folder / "right", out)
 
     found = theirs()
     pairs = {"left_id": found["objid_l"].to_numpy(), "right_id": found["objid_r"].to_numpy()}

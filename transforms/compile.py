@@ -14,7 +14,7 @@ from transforms.hjd import evaluate, fit_light_travel_time, light_travel_time
 from transforms.image import heliocentric_and_airmass, secz
 from transforms.listed import positions
 from transforms.lookup import Places
-from transforms.match import SkyGrid, ids_of, match_rank
+from transforms.match import SkyGrid, ids_of, match_rank, matched
 from transforms.photometry import colour_correction
 from transforms.pixel_scale import chip_grid, pixel_scales
 from transforms.scale_difference import scale_differences
@@ -27,7 +27,9 @@ def compile_all() -> None:
     """Compile (or load) every kernel for the array types that the public functions pass."""
     compile_for_images()
     ra, dec = np.array([10.0, 10.1]), np.array([20.0, 20.1])
-    SkyGrid(ra, dec).within(ra, dec, 1.5)
+    grid = SkyGrid(ra, dec)
+    grid.within(ra, dec, 1.5)
+    matched(*grid.nearest(ra, dec, 1.5))
     ids = np.arange(2)
     Places(ids, ra, dec, ids).numbers_of(ids, ra, dec, 1.5, ids)
     sources = Sources(ra, dec, [1, 2])

@@ -15,7 +15,7 @@ from transforms.errors import TransformError
 from transforms.kernel import kernel
 from transforms.search import Places, collect, order_runs, search, to_arcseconds
 from transforms.sphere import ARCSEC_PER_RADIAN, DEGREE, Floats, columns
-from transforms.zones import Index, sort_into_zones
+from transforms.zones import Index, U, sort_into_zones
 
 LARGEST_RADIUS_ARCSEC = 36000.0  # 10°: the series of the arcsine is good to there
 MOST_SOURCES = 1 << 30
@@ -23,8 +23,8 @@ MOST_SOURCES = 1 << 30
 INCLUSIVE_ARCSEC = 1e-9
 # Sorting by insertion is quick up to here; a crowd is left to numpy.
 LONG_RUN = 64
-# Rows searched at a time by one thread.
-CHUNK = 1 << 20
+# Rows searched at a time by one thread: few, so that threads end together.
+CHUNK = 1 << 17
 
 
 class SkyGrid:
@@ -144,6 +144,34 @@ def _limits(radius_arcsec: float) -> tuple[float, float]:
 def chord_of(radius_arcsec: float) -> float:
     """The greatest chord of unit vectors that counts as within a radius, the radius included."""
     return 2.0 * math.sin((radius_arcsec + INCLUSIVE_ARCSEC) / ARCSEC_PER_RADIAN / 2.0)
+
+
+def matched(index: Index, separation_arcsec: Floats) -> tuple[Index, Index, Floats]:
+    """Those rows that have a source, of what `nearest` gave.
+
+    Parameters
+    ----------
+    index : int32 (n,), −1 for none.
+    separation_arcsec : float64 (n,).
+
+    Returns
+    -------
+    row : int32 (k,), ascending.
+    index, separation_arcsec : (k,), of these rows.
+    """
+    rows, found, separation = np.empty_like(index), np.empty_like(index), np.empty(index.size)
+    k = _matched(index, separation_arcsec, rows, found, separation)
+    return rows[:k], found[:k], separation[:k]
+
+
+@kernel
+def _matched(index: Index, arcsec: Floats, rows: Index, found: Index, separation: Floats) -> int:
+    k = 0
+    for i in range(index.size):
+        # Written whether or not it is kept: a branch guessed wrong costs more.
+        rows[U(k)], found[U(k)], separation[U(k)] = i, index[i], arcsec[i]
+        k += index[i] >= 0
+    return k
 
 
 def match_rank(index: ArrayLike, separation_arcsec: ArrayLike) -> NDArray[np.int16]:

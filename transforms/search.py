@@ -206,52 +206,82 @@ def nearest_of_all_runs(
 
 
 @kernel
+def measure(xyz: Floats, runs: Index, n: int, sources: Floats, squares: Floats, rows: Floats) -> None:
+    """Squared chords to the first sources of each row's first run, and their rows: (SPARE, n) each.
+
+    Whether or not the run has so many: any source may be compared, and where the processor guesses
+    the number wrong it costs more than to compare. Nothing is decided here, so that the waits for
+    memory overlap.
+    """
+    for j in range(n):
+        x, y, z = xyz[0, j], xyz[1, j], xyz[2, j]
+        for s in range(SPARE):
+            k = U(runs[0, j]) + U(s)
+            dx, dy, dz = sources[k, 0] - x, sources[k, 1] - y, sources[k, 2] - z
+            squares[s, j], rows[s, j] = dx * dx + dy * dy + dz * dz, sources[k, 3]
+
+
+@kernel
+def choose(squares: Floats, rows: Floats, n: int, limit: float) -> None:
+    """The nearest of those, where they were the first; the limit and infinity for none within."""
+    for j in range(n):
+        best, row = limit, np.inf
+        for s in range(SPARE):
+            square, found = squares[s, j], rows[s, j]
+            wins = (square < best) | ((square == best) & (found < row))  # NaN never wins
+            best, row = (square if wins else best), (found if wins else row)
+        squares[0, j], rows[0, j] = best, row
+
+
+@kernel
+def unfinished(runs: Index, n: int, rest: Places) -> int:
+    """List the rows that have more sources to be compared to; how many these are."""
+    found = 0
+    for j in range(n):
+        # Written whether or not it is kept: a branch would often be guessed wrong.
+        rest[U(found)] = j
+        found += (runs[1, j] > runs[0, j] + SPARE) | (runs[3, j] != 0)
+    return found
+
+
+@kernel
 def search(
     ra: Floats, dec: Floats, chord: float, radius_deg: float, zones: Zones, index: Index,
     arcsec: Floats,
 ) -> None:  # fmt: skip
     """Index and separation of each row's nearest source within the chord; −1 and NaN for none."""
-    sources = zones.sources
+    sources, limit = zones.sources, chord * chord
     xyz, places, runs = np.empty((3, TILE)), np.empty((2, TILE)), np.empty((4, TILE), np.int32)
-    # Of the sources that each row is compared to first, x alone.
-    ahead, squares, rows = np.empty((SPARE, TILE)), np.empty(TILE), np.empty(TILE)
+    squares, rows = np.empty((SPARE, TILE)), np.empty((SPARE, TILE))
+    rest = np.empty(TILE, np.int64)
     radius_deg += MARGIN_DEG
     reach = reaches(zones, radius_deg)
     for begin in range(0, ra.size, TILE):
         n = min(TILE, ra.size - begin)
         end = begin + n
         look_up(ra[begin:end], dec[begin:end], zones, radius_deg, reach, xyz, places, runs)
-        # Nothing is decided here, so that the waits for memory overlap.
-        for j in range(n):
-            for s in range(SPARE):
-                ahead[s, j] = sources[U(runs[0, j] + s), 0]
-        for j in range(n):
+        measure(xyz, runs, n, sources, squares, rows)
+        choose(squares, rows, n, limit)
+        n_rest = unfinished(runs, n, rest)
+        for i in range(n_rest):
+            j = U(rest[i])
             x, y, z = xyz[0, j], xyz[1, j], xyz[2, j]
-            best, row = chord * chord, np.inf
-            # Whether or not the run has so many: any source may be compared, NaN never wins, and
-            # where the processor guesses the number wrong it costs more than to compare.
-            for s in range(SPARE):
-                k = U(runs[0, j] + s)
-                dx, dy, dz = ahead[s, j] - x, sources[k, 1] - y, sources[k, 2] - z
-                square = dx * dx + dy * dy + dz * dz
-                wins = (square < best) | ((square == best) & (sources[k, 3] < row))
-                best, row = (square if wins else best), (sources[k, 3] if wins else row)
-            first = runs[0, j] + SPARE
-            if runs[1, j] > first:
-                best, row = nearer(first, runs[1, j], sources, x, y, z, best, row)
-            if runs[3, j] > runs[2, j]:
-                best, row = nearer(runs[2, j], runs[3, j], sources, x, y, z, best, row)
-            squares[j], rows[j] = best, row
-        for j in range(n):
             if runs[3, j] == MANY:
-                squares[j], rows[j] = nearest_of_all_runs(
-                    ra[begin + j], dec[begin + j], zones, radius_deg,
-                    xyz[0, j], xyz[1, j], xyz[2, j], chord * chord,
-                )  # fmt: skip
+                squares[0, j], rows[0, j] = nearest_of_all_runs(
+                    ra[begin + j], dec[begin + j], zones, radius_deg, x, y, z, limit
+                )
+                continue
+            best, row = squares[0, j], rows[0, j]
+            begin_rest, end_rest = runs[0, j] + SPARE, runs[1, j]
+            if begin_rest < end_rest:
+                best, row = nearer(begin_rest, end_rest, sources, x, y, z, best, row)
+            if runs[2, j] < runs[3, j]:
+                best, row = nearer(runs[2, j], runs[3, j], sources, x, y, z, best, row)
+            squares[0, j], rows[0, j] = best, row
         for j in range(n):
-            found = rows[j] < np.inf
-            index[begin + j] = int(rows[j]) if found else -1
-            arcsec[begin + j] = arcseconds(squares[j]) if found else math.nan
+            found = rows[0, j] < np.inf
+            index[begin + j] = int(rows[0, j]) if found else -1
+            arcsec[begin + j] = arcseconds(squares[0, j]) if found else math.nan
 
 
 @kernel

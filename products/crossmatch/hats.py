@@ -9,7 +9,7 @@ import csv
 import re
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
 
@@ -165,8 +165,12 @@ class HatsCatalogue(Catalogue):
         columns = self.columns
         names = list(dict.fromkeys([*columns.names, *([self.key] if self.key else [])]))
         try:
-            with pa.OSFile(str(block.path)) as source, pq.ParquetFile(source) as file:
-                # Others of the pool are at work: Arrow's own threads would only be in their way.
+            # Others of the pool are at work: Arrow's own threads would only be in their way. What
+            # is wanted of a row group lies together: to fetch it ahead would copy it once more.
+            with (
+                pa.OSFile(str(block.path)) as source,
+                pq.ParquetFile(source, pre_buffer=False) as file,
+            ):
                 table = file.read_row_group(block.number, columns=names, use_threads=False)
             ids = _one(table, str(columns.id)).cast(self.id_type)
             ra = degrees(_one(table, columns.ra), columns.ra, block.path)
@@ -174,10 +178,12 @@ class HatsCatalogue(Catalogue):
             key = _one(table, self.key).to_numpy() if self.key else healpix_key(ra, dec)
         except (OSError, pa.ArrowException, KeyError) as error:
             raise UnreadableCatalogueError(block.path, str(error)) from error
-        # On the very border libraries disagree: the catalogue says which pixel a row is in.
-        if key.min() < block.first or key.max() > block.last:
-            key = np.clip(key, block.first, block.last)
-        return Rows.sort(ra, dec, ids, key)
+        rows = Rows.sort(ra, dec, ids, key)
+        # On the very border libraries disagree: the catalogue says which pixel a row is in. Keys
+        # that are cut stay in order.
+        if rows.key[0] < block.first or rows.key[-1] > block.last:
+            rows = replace(rows, key=np.clip(rows.key, block.first, block.last))
+        return rows
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from products.crossmatch.partition import Task, around
 from products.crossmatch.rows import Catalogue, Rows
-from transforms.match import SkyGrid
+from transforms.match import SkyGrid, matched
 
 Want = Literal["nearest", "all", "left_only"]
 
@@ -44,16 +44,16 @@ class Matcher:
         grid = SkyGrid(right.ra, right.dec, self.radius_arcsec)
         if self.want == "all":
             row, index, separation = grid.within(left.ra, left.dec, self.radius_arcsec)
-            matched = np.unique(row).size
+            n_matched = np.unique(row).size
             pairs = self._pairs(left, right, row, index, separation)
-            return Matched(pairs, len(left), matched)
+            return Matched(pairs, len(left), n_matched)
         index, separation = grid.nearest(left.ra, left.dec, self.radius_arcsec)
-        row = np.flatnonzero(index >= 0)
         if self.want == "left_only":
-            rows = self._alone(left, np.flatnonzero(index < 0))
-        else:
-            rows = self._pairs(left, right, row, index[row], separation[row])
-        return Matched(rows, len(left), row.size)
+            alone = np.flatnonzero(index < 0)
+            return Matched(self._alone(left, alone), len(left), len(left) - alone.size)
+        row, index, separation = matched(index, separation)
+        pairs = self._pairs(left, right, row, index, separation)
+        return Matched(pairs, len(left), row.size)
 
     def _pairs(
         self,

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 import hpgeom
 import numpy as np
 
-from products.crossmatch.rows import NOWHERE, Catalogue, Ranges
+from products.crossmatch.rows import NOWHERE, Catalogue, Keys, Ranges
 from store.layout import HEALPIX_ORDER, HealpixPixel
 
 # Left and right rows of a pixel together; its arrays then take some 100 MB.
@@ -74,15 +75,29 @@ def around(pixel: HealpixPixel, radius_arcsec: float) -> Ranges:
     radius = math.radians(radius_arcsec / 3600)
     deepest = int(math.log2(NARROWEST / radius)) if radius > 0 else HEALPIX_ORDER
     order = min(pixel.order + RING_DEPTH, deepest, HEALPIX_ORDER)
-    depth = 2 * (order - pixel.order)
-    if depth >= 0:
-        inside = np.arange(pixel.npix << depth, (pixel.npix + 1) << depth)
+    if order < pixel.order:
+        own = pixel.npix >> 2 * (pixel.order - order)
+        edge, past = np.array([own]), own + 1
     else:
-        inside = np.array([pixel.npix >> -depth])
-    touching = hpgeom.neighbors(2**order, inside)
-    every = np.sort(np.concatenate([inside, touching[touching >= 0]]))
-    covered = every[np.diff(every, prepend=-1) > 0]
-    begins = covered[np.diff(covered, prepend=-2) > 1]
-    ends = covered[np.diff(covered, append=covered[-1] + 2) > 1] + 1
+        depth = order - pixel.order
+        own, past = pixel.npix << 2 * depth, (pixel.npix + 1) << 2 * depth
+        edge = own + _edge(depth)
+    touching = hpgeom.neighbors(2**order, edge).ravel()
+    outside = touching[(touching >= 0) & ((touching < own) | (touching >= past))]
+    # The pixel itself stands among them as one, whatever it has inside.
+    begins = np.append(outside, own)
+    order_of = np.argsort(begins)
+    begins, ends = begins[order_of], np.append(outside + 1, past)[order_of]
+    gaps = begins[1:] > ends[:-1]
+    begins, ends = begins[np.append(True, gaps)], ends[np.append(gaps, True)]
     shifted: Ranges = np.stack([begins, ends], axis=1).astype(np.int64)
     return shifted << (2 * (HEALPIX_ORDER - order))
+
+
+@cache
+def _edge(depth: int) -> Keys:
+    """Those of the pixels inside one, so many orders deeper, that lie on its border."""
+    inside = np.arange(4**depth)
+    every = (4**depth - 1) // 3  # the bits of one axis; those of the other lie between them
+    x, y = inside & every, inside >> 1 & every
+    return np.flatnonzero((x == 0) | (x == every) | (y == 0) | (y == every))

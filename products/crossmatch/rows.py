@@ -9,7 +9,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from itertools import pairwise
+from typing import Any, Protocol
 
 import hpgeom
 import numpy as np
@@ -76,13 +77,38 @@ class Rows:
         """Memory that the columns take."""
         return self.key.nbytes + self.ra.nbytes + self.dec.nbytes + int(self.ids.nbytes)
 
-    def slices(self, ranges: Ranges) -> list[Rows]:
-        """The rows of each range that holds some, without a copy."""
+    def within(self, ranges: Ranges) -> list[Rows]:
+        """The rows of the ranges, in parts; the longest run of them is not copied."""
         ends = np.searchsorted(self.key, ranges)
+        ends = ends[ends[:, 0] < ends[:, 1]]
+        if not ends.size:
+            return []
+        # Ranges with nothing between them are one.
+        apart = ends[1:, 0] > ends[:-1, 1]
+        begins = ends[np.concatenate([[True], apart]), 0]
+        sizes = ends[np.concatenate([apart, [True]]), 1] - begins
+        longest = int(sizes.argmax())
+        begin, size = int(begins[longest]), int(sizes[longest])
+        rows = self.slice(begin, begin + size)
+        if sizes.size == 1:
+            return [rows]
+        # A margin is many crumbs: one list of their rows instead of so many slices.
+        before, after = slice(0, longest), slice(longest + 1, None)
         return [
-            Rows(self.key[a:b], self.ra[a:b], self.dec[a:b], self.ids.slice(a, b - a))
-            for a, b in ends[ends[:, 0] < ends[:, 1]].tolist()
+            self.take(numbers(begins[before], sizes[before])),
+            rows,
+            self.take(numbers(begins[after], sizes[after])),
         ]
+
+    def slice(self, begin: int, end: int) -> Rows:
+        """Rows that lie together, without a copy."""
+        ids = self.ids.slice(begin, end - begin)
+        return Rows(self.key[begin:end], self.ra[begin:end], self.dec[begin:end], ids)
+
+    def take(self, rows: NDArray[np.integer[Any]]) -> Rows:
+        """Rows by their numbers."""
+        ids = self.ids.take(pa.array(rows))
+        return Rows(self.key[rows], self.ra[rows], self.dec[rows], ids)
 
 
 class Block(Protocol):
@@ -137,26 +163,32 @@ class Catalogue(ABC):
 
     def read(self, ranges: Ranges) -> Rows:
         """The rows of the ranges, sorted; rows of one index as the catalogue has them."""
-        return joined([block.load().slices(ranges) for block in self.blocks_in(ranges)], self)
+        return joined([block.load().within(ranges) for block in self.blocks_in(ranges)], self)
+
+
+def numbers(begins: Keys, sizes: Keys) -> Keys:
+    """The numbers begin, begin + 1 … of several runs, one run after the other."""
+    return np.repeat(begins - np.cumsum(sizes) + sizes, sizes) + np.arange(sizes.sum())
 
 
 def joined(blocks: Sequence[Sequence[Rows]], catalogue: Catalogue) -> Rows:
-    """Slices of several blocks as one."""
-    parts = [part for block in blocks for part in block]
+    """Parts of several blocks as one."""
+    parts = [part for block in blocks for part in block if len(part)]
     if not parts:
         nothing = np.empty(0)
         return Rows(np.empty(0, np.int64), nothing, nothing, pa.array([], catalogue.id_type))
     if len(parts) == 1:
         return parts[0]
-    key = np.concatenate([part.key for part in parts])
-    ra = np.concatenate([part.ra for part in parts])
-    dec = np.concatenate([part.dec for part in parts])
-    ids = pa.concat_arrays([part.ids for part in parts])
-    if (key[1:] >= key[:-1]).all():
-        return Rows(key, ra, dec, ids)
+    rows = Rows(
+        np.concatenate([part.key for part in parts]),
+        np.concatenate([part.ra for part in parts]),
+        np.concatenate([part.dec for part in parts]),
+        pa.concat_arrays([part.ids for part in parts]),
+    )
+    if all(a.key[-1] <= b.key[0] for a, b in pairwise(parts)):
+        return rows
     # Timsort merges what is in order already.
-    order = np.argsort(key, kind="stable")
-    return Rows(key[order], ra[order], dec[order], ids.take(pa.array(order)))
+    return rows.take(np.argsort(rows.key, kind="stable"))
 
 
 def overlapping(first: Keys, last: Keys, ranges: Ranges) -> list[int]:

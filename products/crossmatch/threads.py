@@ -33,7 +33,7 @@ def ordered_map(
         try:
             for task in tasks:
                 waiting.append(pool.submit(function, task))
-                if len(waiting) > workers + 1:
+                if len(waiting) > workers + 3:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
