@@ -197,7 +197,7 @@ def _nearest(left: Sky, right: Sky, workers: int = 1) -> tuple[Any, Floats]:
 
 
 def _product(left: Path, right: Path, out: Path) -> None:
-    """To a new file: to replace one, ext4 first waits until the new one is allocated on the disk."""
+    """To a new file: to replace one, ext4 first waits until the new one has its place on disk."""
     out.unlink(missing_ok=True)
     crossmatch(left, right, out)
 

@@ -206,7 +206,9 @@ def nearest_of_all_runs(
 
 
 @kernel
-def measure(xyz: Floats, runs: Index, n: int, sources: Floats, squares: Floats, rows: Floats) -> None:
+def measure(
+    xyz: Floats, runs: Index, n: int, sources: Floats, squares: Floats, rows: Floats
+) -> None:
     """Squared chords to the first sources of each row's first run, and their rows: (SPARE, n) each.
 
     Whether or not the run has so many: any source may be compared, and where the processor guesses
@@ -264,20 +266,20 @@ def search(
         choose(squares, rows, n, limit)
         n_rest = unfinished(runs, n, rest)
         for i in range(n_rest):
-            j = U(rest[i])
-            x, y, z = xyz[0, j], xyz[1, j], xyz[2, j]
-            if runs[3, j] == MANY:
-                squares[0, j], rows[0, j] = nearest_of_all_runs(
-                    ra[begin + j], dec[begin + j], zones, radius_deg, x, y, z, limit
+            r = U(rest[i])
+            x, y, z = xyz[0, r], xyz[1, r], xyz[2, r]
+            if runs[3, r] == MANY:
+                squares[0, r], rows[0, r] = nearest_of_all_runs(
+                    ra[begin + r], dec[begin + r], zones, radius_deg, x, y, z, limit
                 )
                 continue
-            best, row = squares[0, j], rows[0, j]
-            begin_rest, end_rest = runs[0, j] + SPARE, runs[1, j]
+            best, row = squares[0, r], rows[0, r]
+            begin_rest, end_rest = runs[0, r] + SPARE, runs[1, r]
             if begin_rest < end_rest:
                 best, row = nearer(begin_rest, end_rest, sources, x, y, z, best, row)
-            if runs[2, j] < runs[3, j]:
-                best, row = nearer(runs[2, j], runs[3, j], sources, x, y, z, best, row)
-            squares[0, j], rows[0, j] = best, row
+            if runs[2, r] < runs[3, r]:
+                best, row = nearer(runs[2, r], runs[3, r], sources, x, y, z, best, row)
+            squares[0, r], rows[0, r] = best, row
         for j in range(n):
             found = rows[0, j] < np.inf
             index[begin + j] = int(rows[0, j]) if found else -1

@@ -28,6 +28,13 @@ POSITIONS = (
 )
 IDS = ("oid", "objectid", "object_id", "objid", "source_id", "sourceid", "obj_id", "id", "name")
 ROW_NUMBER = "row number"
+# What a column's metadata call its unit; Nightlake's own Parquet files have it too.
+UNIT = b"unit"
+# Who names none, or one unheard of, means degrees.
+_OTHER_UNITS = {
+    "rad", "radian", "radians", "h", "hr", "hour", "hours", "hourangle", "arcmin", "arcsec", "mas",
+}  # fmt: skip
+_DEGREES = "Give decimal degrees, not 12:34:56.7; leave empty what is missing."
 _NUMBERS = (pa.types.is_floating, pa.types.is_integer, pa.types.is_decimal, pa.types.is_null)
 
 
@@ -72,7 +79,7 @@ def choose(
     ------
     MissingColumnError : a column that is wanted is not there, or none looks like a position.
     """
-    known = {name.lower(): name for name in reversed(names)}
+    known = {name.strip().lower(): name for name in reversed(names)}
     for option, name in (("id", wanted.id), ("ra", wanted.ra), ("dec", wanted.dec)):
         if name is not None and name not in names:
             raise MissingColumnError(name, where, names, f"--{side}-{option}")
@@ -102,14 +109,25 @@ def degrees(values: pa.Array, name: str, where: Path) -> Floats:
     BadColumnError : they are no numbers.
     """
     if not any(is_number(values.type) for is_number in _NUMBERS):
-        raise BadColumnError(
-            f"column {name!r} is {values.type}, not degrees", where, "Convert it to degrees."
-        )
+        raise BadColumnError(f"column {name!r} is {values.type}, not degrees", where, _DEGREES)
     numbers = values.cast(pa.float64())
     if numbers.null_count:  # to fill none would still copy all
         numbers = pc.fill_null(numbers, np.nan)
     array: Floats = numbers.to_numpy(zero_copy_only=False)
     return array
+
+
+def check_position(field: pa.Field, where: Path) -> None:
+    """Whether a column can hold degrees, by its type and by what it says of its unit.
+
+    Raises
+    ------
+    BadColumnError : it cannot.
+    """
+    degrees(pa.array([], field.type), field.name, where)
+    unit = (field.metadata or {}).get(UNIT, b"").decode(errors="replace").strip()
+    if unit.lower() in _OTHER_UNITS:
+        raise BadColumnError(f"column {field.name!r} is in {unit!r}, not degrees", where, _DEGREES)
 
 
 def id_type(found: pa.DataType, name: str, where: Path) -> pa.DataType:

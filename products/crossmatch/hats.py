@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from products.crossmatch.columns import ColumnNames, choose, degrees, id_type
+from products.crossmatch.columns import ColumnNames, check_position, choose, degrees, id_type
 from products.crossmatch.rows import (
     Block,
     Catalogue,
@@ -41,16 +41,27 @@ _PIXEL_PATH = re.compile(r"Norder=(\d+)/Dir=\d+/Npix=(\d+)")
 def find_hats(folder: Path) -> Path | None:
     """The HATS catalogue at `folder`, or the primary one of a collection; None if it is none."""
     if (folder / "collection.properties").is_file():
-        properties = read_properties(folder / "collection.properties")
-        return folder / properties.get("hats_primary_table_url", "")
+        path = folder / "collection.properties"
+        primary = read_properties(path).get("hats_primary_table_url", "")
+        if not primary:
+            raise UnreadableCatalogueError(path, "it names no hats_primary_table_url")
+        return folder / primary
     if any((folder / name).is_file() for name in ("hats.properties", "properties")):
         return folder
     return None
 
 
 def read_properties(path: Path) -> dict[str, str]:
-    """A file of `key=value` lines; comments begin with # or !."""
-    lines = path.read_text(encoding="utf-8").splitlines()
+    """A file of `key=value` lines; comments begin with # or !.
+
+    Raises
+    ------
+    UnreadableCatalogueError : it is no text.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise UnreadableCatalogueError(path, "it is no text in UTF-8") from error
     pairs = [line.split("=", 1) for line in lines if "=" in line and line[0] not in "#!"]
     return {key.strip(): value.strip() for key, value in pairs}
 
@@ -84,7 +95,7 @@ class HatsCatalogue(Catalogue):
             raise MissingColumnError("id", folder, schema.names, f"--{side}-id")
         self.id_type = id_type(schema.field(self.id_name).type, self.id_name, folder)
         for name in (self.columns.ra, self.columns.dec):
-            degrees(pa.array([], schema.field(name).type), name, folder)
+            check_position(schema.field(name), folder)
         key = said.get("hats_col_healpix", "_healpix_29")
         exact = said.get("hats_col_healpix_order", "29") == str(HEALPIX_ORDER)
         usable = key in schema.names and schema.field(key).type == pa.int64()
@@ -261,8 +272,16 @@ def _pixels(folder: Path) -> list[HealpixPixel]:
     """The pixels that partition_info.csv lists, or else those that have a path."""
     listing = folder / "partition_info.csv"
     if listing.is_file():
-        with listing.open(encoding="ascii", newline="") as lines:
-            return [HealpixPixel(int(r["Norder"]), int(r["Npix"])) for r in csv.DictReader(lines)]
-    paths = (folder / "dataset").glob("Norder=*/Dir=*/Npix=*")
-    found = (_PIXEL_PATH.search(path.as_posix()) for path in paths)
-    return sorted({HealpixPixel(int(m[1]), int(m[2])) for m in found if m})
+        try:
+            with listing.open(encoding="ascii", newline="") as lines:
+                rows = [(int(row["Norder"]), int(row["Npix"])) for row in csv.DictReader(lines)]
+        except (KeyError, TypeError, ValueError, csv.Error) as error:
+            raise UnreadableCatalogueError(listing, "it is no list of Norder,Npix") from error
+    else:
+        paths = (folder / "dataset").glob("Norder=*/Dir=*/Npix=*")
+        found = (_PIXEL_PATH.search(path.as_posix()) for path in paths)
+        rows = sorted({(int(m[1]), int(m[2])) for m in found if m})
+    for order, npix in rows:
+        if not (0 <= order <= HEALPIX_ORDER and 0 <= npix < 12 << 2 * order):
+            raise UnreadableCatalogueError(folder, f"there is no pixel {npix} of order {order}")
+    return [HealpixPixel(order, npix) for order, npix in rows]

@@ -1,6 +1,6 @@
 """The whole of a crossmatch: open both sides, match pixel by pixel, write in order.
 
-Neither side must fit in memory. What is held at once: for each worker and two more, one piece of
+Neither side must fit in memory. What is held at once: for each worker and four more, one piece of
 a million rows while a table is spooled, and one pixel of at most a million rows (and its pairs)
 while it is matched; of a HATS catalogue the row groups read last.
 """

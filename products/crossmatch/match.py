@@ -51,9 +51,9 @@ class Matcher:
         if self.want == "left_only":
             alone = np.flatnonzero(index < 0)
             return Matched(self._alone(left, alone), len(left), len(left) - alone.size)
-        row, index, separation = matched(index, separation)
-        pairs = self._pairs(left, right, row, index, separation)
-        return Matched(pairs, len(left), row.size)
+        found, source, separation = matched(index, separation)
+        pairs = self._pairs(left, right, found, source, separation)
+        return Matched(pairs, len(left), found.size)
 
     def _pairs(
         self,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +14,17 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from products.crossmatch.columns import ColumnNames, Columns, choose, degrees, id_type
+from products.crossmatch.columns import (
+    UNIT,
+    ColumnNames,
+    Columns,
+    check_position,
+    choose,
+    degrees,
+    id_type,
+)
 from products.crossmatch.rows import Floats
-from products.errors import BadColumnError, UnreadableCatalogueError
+from products.errors import BadColumnError, MissingColumnError, UnreadableCatalogueError
 
 PIECE_ROWS = 1 << 20
 _CSV_BLOCK_BYTES = 1 << 24
@@ -93,33 +103,74 @@ def _look_at_text(path: Path) -> tuple[int, str]:
 
 def open_fits(path: Path, wanted: ColumnNames, side: str) -> Table:
     """The first table extension of a FITS file that has the columns."""
-    from astropy.io import fits
-
-    with fits.open(path) as hdus:
-        tables = [
-            i for i, hdu in enumerate(hdus) if isinstance(hdu, fits.BinTableHDU | fits.TableHDU)
-        ]
-        if not tables:
-            raise UnreadableCatalogueError(path, "holds no table extension")
-        extension = tables[0]
-        names = hdus[extension].columns.names
-        columns = choose(names, wanted, path, side)
-        n_rows = len(hdus[extension].data)
-        empty = _fits_batch(hdus[extension].data[:0], columns)
+    with _opened_fits(path) as hdus:
+        extension, columns = _choose_table(hdus, path, wanted, side)
+        data = _fits_rows(hdus, extension, path)
+        n_rows, empty = len(data), _fits_batch(data[:0], columns, path)
+        units = {column.name: column.unit for column in hdus[extension].columns if column.unit}
 
     def batches() -> Iterator[pa.RecordBatch]:
-        with fits.open(path) as hdus:
-            data = hdus[extension].data
+        with _opened_fits(path) as hdus:
+            data = _fits_rows(hdus, extension, path)
             for begin in range(0, n_rows, PIECE_ROWS):
-                yield _fits_batch(data[begin : begin + PIECE_ROWS], columns)
+                yield _fits_batch(data[begin : begin + PIECE_ROWS], columns, path)
 
-    return _table(path, columns, empty.schema, n_rows, batches)
+    fields = [
+        field.with_metadata({UNIT: units[field.name]}) if field.name in units else field
+        for field in empty.schema
+    ]
+    return _table(path, columns, pa.schema(fields), n_rows, batches)
 
 
-def _fits_batch(rows: Any, columns: Columns) -> pa.RecordBatch:
+@contextmanager
+def _opened_fits(path: Path) -> Iterator[Any]:
+    """The extensions of a FITS file, their headers read."""
+    from astropy.io import fits
+    from astropy.utils.exceptions import AstropyUserWarning
+
+    # That a file is cut off is only warned of here, and said by `_fits_rows`.
+    with warnings.catch_warnings(action="ignore", category=AstropyUserWarning):
+        hdus = fits.open(path)
+        len(hdus)
+    with hdus:
+        yield hdus
+
+
+def _fits_rows(hdus: Any, extension: int, path: Path) -> Any:
+    """The rows of a table; they are read when they are looked at.
+
+    Raises
+    ------
+    UnreadableCatalogueError : the file ends before they do.
+    """
+    try:
+        return hdus[extension].data
+    except TypeError as error:
+        raise UnreadableCatalogueError(path, "it ends before its table does") from error
+
+
+def _choose_table(hdus: Any, path: Path, wanted: ColumnNames, side: str) -> tuple[int, Columns]:
+    """Number of the first table that has the columns, and which they are."""
+    from astropy.io import fits
+
+    missing: MissingColumnError | None = None
+    for i, hdu in enumerate(hdus):
+        if isinstance(hdu, fits.BinTableHDU | fits.TableHDU):
+            try:
+                return i, choose(hdu.columns.names, wanted, path, side)
+            except MissingColumnError as error:
+                missing = missing or error
+    raise missing or UnreadableCatalogueError(path, "holds no table extension")
+
+
+def _fits_batch(rows: Any, columns: Columns, path: Path) -> pa.RecordBatch:
     arrays = []
     for name in columns.names:
         values = np.asarray(rows[name])
+        if values.ndim != 1:
+            raise BadColumnError(
+                f"column {name!r} has several values a row", path, "Name a column of single values."
+            )
         if values.dtype.kind in "SU":
             arrays.append(pa.array(np.char.strip(values.astype(str)).tolist(), pa.string()))
         else:
@@ -136,7 +187,7 @@ def _table(
 ) -> Table:
     kind = id_type(schema.field(columns.id).type, columns.id, where) if columns.id else pa.int64()
     for name in (columns.ra, columns.dec):
-        degrees(pa.array([], schema.field(name).type), name, where)
+        check_position(schema.field(name), where)
 
     def pieces() -> Iterator[Piece]:
         begin = 0

@@ -24,7 +24,10 @@ def available_cores() -> int:
 def ordered_map(
     function: Callable[[Task], Result], tasks: Iterable[Task], workers: int
 ) -> Iterator[Result]:
-    """Results in the order of the tasks; no more than workers + 2 tasks are held at a time."""
+    """Results in the order of the tasks; no more than workers + 4 tasks are held at a time.
+
+    So many, lest workers wait while whoever takes the results is busy with one.
+    """
     if workers == 1:
         yield from map(function, tasks)
         return

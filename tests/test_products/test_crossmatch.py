@@ -336,6 +336,26 @@ def test_columns_are_those_that_are_named(tmp_path):
     assert out.read_text() == '"left_id","right_id","separation_arcsec"\n"me",7,0\n'
 
 
+def test_the_table_of_a_fits_file_is_the_first_that_has_the_columns(tmp_path):
+    from astropy.io import fits
+
+    path = write_fits(tmp_path / "one.fits", [7], [10.0], [20.0])
+    with fits.open(path) as hdus:
+        other = fits.BinTableHDU.from_columns([fits.Column("x", "D", array=[1.0])])
+        fits.HDUList([hdus[0], other, hdus[1]]).writeto(tmp_path / "two.fits")
+    out = tmp_path / "out.csv"
+    crossmatch(tmp_path / "two.fits", path, out)
+    assert out.read_text() == '"left_id","right_id","separation_arcsec"\n7,7,0\n'
+
+
+def test_spaces_about_the_names_of_a_csv_are_passed_over(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("# one\nid , ra , dec\n7, 10.0, 20.0\n")
+    out = tmp_path / "out.csv"
+    crossmatch(path, path, out)
+    assert out.read_text() == '"left_id","right_id","separation_arcsec"\n7,7,0\n'
+
+
 def test_parquet_says_what_its_columns_are(tables_of, tmp_path):
     out = tmp_path / "out.parquet"
     crossmatch(tables_of["left"]["hats"], tables_of["right"]["fits"], out)
@@ -383,6 +403,37 @@ ERRORS = {
     "junk": (lambda p: _junk(p / "junk.parquet"), UnreadableCatalogueError, "junk.parquet: "),
     "junk csv": (lambda p: _ragged(p / "a.csv"), UnreadableCatalogueError, "a.csv: "),
     "no table": (lambda p: _no_table(p / "a.fits"), UnreadableCatalogueError, "no table"),
+    "cut off": (lambda p: _cut_off(p / "a.fits"), UnreadableCatalogueError, "ends before its"),
+    "vectors": (
+        lambda p: _fits(p / "a.fits", ("ra", "2D", [[1.0, 2.0]], "deg")),
+        BadColumnError, "'ra' has several values",
+    ),
+    "radians": (
+        lambda p: _fits(p / "a.fits", ("ra", "D", [1.0], "rad")), BadColumnError, "is in 'rad'",
+    ),
+    "hours": (
+        lambda p: _fits(p / "a.fits", ("ra", "D", [1.0], "h")), BadColumnError, "is in 'h'",
+    ),
+    "sexagesimal": (
+        lambda p: _text(p / "a.csv", "id,ra,dec\n1,10:00:00,+20:00:00\n"),
+        BadColumnError, "decimal degrees, not 12:34:56.7",
+    ),
+    "hats without a list": (
+        lambda p: _hats(p / "h", "partition_info.csv", b"a,b\n1,2\n"),
+        UnreadableCatalogueError, "no list of Norder,Npix",
+    ),
+    "hats of no such pixel": (
+        lambda p: _hats(p / "h", "partition_info.csv", b"Norder,Npix\n1,48\n"),
+        UnreadableCatalogueError, "no pixel 48 of order 1",
+    ),
+    "hats of bytes": (
+        lambda p: _hats(p / "h", "hats.properties", b"\xff\xfe"),
+        UnreadableCatalogueError, "no text in UTF-8",
+    ),
+    "collection of nothing": (
+        lambda p: _hats(p / "h", "collection.properties", b"obs_collection=x\n"),
+        UnreadableCatalogueError, "names no hats_primary_table_url",
+    ),
 }  # fmt: skip
 
 
@@ -398,6 +449,36 @@ def _junk(path):
 
 def _ragged(path):
     path.write_text("id,ra,dec\n1,2,3\n1,2\n")
+    return path
+
+
+def _text(path, text):
+    path.write_text(text)
+    return path
+
+
+def _hats(folder, name, content):
+    write_hats(folder, [1, 2], np.array([1.0, 2.0]), np.array([1.0, 2.0]))
+    (folder / name).write_bytes(content)
+    return folder
+
+
+def _fits(path, right_ascension):
+    from astropy.io import fits
+
+    name, code, values, unit = right_ascension
+    columns = [
+        fits.Column(name, code, array=values, unit=unit),
+        fits.Column("dec", "D", array=[1.0]),
+        fits.Column("id", "J", array=[1]),
+    ]
+    fits.BinTableHDU.from_columns(columns).writeto(path)
+    return path
+
+
+def _cut_off(path):
+    write_fits(path, np.arange(500), np.zeros(500), np.zeros(500))
+    path.write_bytes(path.read_bytes()[:9000])
     return path
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.spatial import cKDTree
 
 from transforms.errors import TransformError
-from transforms.match import SkyGrid, ids_of, match_rank
+from transforms.match import SkyGrid, ids_of, match_rank, matched
 from transforms.sphere import unit_vectors
 
 ARCSEC = 1 / 3600
@@ -352,6 +352,17 @@ def test_the_match_is_a_nearest_source_within_the_radius(place, ref, found):
         unit_vectors(*found).T[matched] - unit_vectors(*ref).T[index[matched]], axis=1
     )
     np.testing.assert_allclose(np.degrees(between) / ARCSEC, separation[matched], atol=1e-6)
+
+
+@pytest.mark.parametrize("n", [0, 1, 1000])
+def test_the_rows_that_have_a_source_are_kept_in_order(n):
+    rng = np.random.default_rng(37)
+    index = rng.integers(-1, 2, n).astype(np.int32)
+    separation = np.where(index < 0, math.nan, rng.random(n))
+    rows, found, kept = matched(index, separation)
+    assert rows.tolist() == [i for i in range(n) if index[i] >= 0]
+    assert found.tolist() == index[rows].tolist()
+    assert kept.tolist() == separation[rows].tolist()
 
 
 def test_the_nearest_detection_of_a_source_has_rank_one():
