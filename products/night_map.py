@@ -79,7 +79,7 @@ def plot_quadrants(
     from matplotlib.collections import PolyCollection
 
     ra, dec = places["ra"].to_numpy(), places["dec"].to_numpy()
-    projection = _projection(ra, dec)
+    projection = projection_of(ra, dec)
     angle = places["axis2_angle"].cast(pl.Float64).fill_null(0.0).to_numpy()
     quadrants = PolyCollection(
         projection.polygons(corners(ra, dec, HALF_WIDTH_DEG, HALF_HEIGHT_DEG, angle)),
@@ -104,10 +104,11 @@ def plot_quadrants(
 
 def is_near(places: pl.DataFrame) -> bool:
     """Whether all places lie in one part of the sky, which is drawn large."""
-    return _projection(places["ra"].to_numpy(), places["dec"].to_numpy()).zoomed
+    return projection_of(places["ra"].to_numpy(), places["dec"].to_numpy()).zoomed
 
 
-def _projection(ra: NDArray[np.float64], dec: NDArray[np.float64]) -> Projection:
+def projection_of(ra: NDArray[np.float64], dec: NDArray[np.float64]) -> Projection:
+    """How places (degrees) are drawn: near ones large about their middle, others on all the sky."""
     phi, theta = np.radians(ra), np.radians(dec)
     unit = np.stack([np.cos(theta) * np.cos(phi), np.cos(theta) * np.sin(phi), np.sin(theta)], -1)
     mean = unit.mean(axis=0)

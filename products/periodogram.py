@@ -63,7 +63,8 @@ class Periodogram:
     @property
     def frequency(self) -> Floats:
         """Cycles per day, float64 (n,)."""
-        return self.first + self.step * np.arange(self.power.size)
+        steps: Floats = np.arange(self.power.size, dtype=np.float64)
+        return self.first + self.step * steps
 
 
 class Peak(NamedTuple):
@@ -134,12 +135,12 @@ def envelope(found: Periodogram, n_columns: int) -> tuple[Floats, Floats]:
     if size <= n_columns:
         return found.frequency, found.power
     starts = np.arange(n_columns) * size // n_columns
-    highest = np.maximum.reduceat(found.power, starts)
+    highest: Floats = np.maximum.reduceat(found.power, starts)
     # Where in its column the highest stands: a peak is drawn where it is.
     column = np.repeat(np.arange(n_columns), np.diff(np.append(starts, size)))
     at = np.flatnonzero(found.power == highest[column])
     _, first = np.unique(column[at], return_index=True)
-    return found.first + found.step * at[first], highest
+    return found.frequency[at[first]], highest
 
 
 def _usable(points: Photometry, n_terms: int) -> Photometry:

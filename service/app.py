@@ -33,6 +33,7 @@ PARTS = (
     "service.snad",
     "service.scs",
     "service.api.routes",
+    "service.page.app",
 )
 _LOG = logging.getLogger("nightlake.service")
 _EXPOSED = ["ETag", "Link", "X-Nightlake-Publication", "Content-Disposition"]

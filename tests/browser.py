@@ -25,8 +25,8 @@ class Browser:
     def __init__(self, driver: Any) -> None:
         self._driver = driver
 
-    def open(self, page: Path, *, width: int, dark: bool = False) -> None:
-        """Load a file into a window of that width, as a phone or a desk has it."""
+    def open(self, page: Path | str, *, width: int, dark: bool = False) -> None:
+        """Load a file, or an address, into a window of that width, as a phone or a desk has it."""
         self._tell(
             "Emulation.setDeviceMetricsOverride",
             width=width, height=900, deviceScaleFactor=1, mobile=width < 600,
@@ -34,11 +34,44 @@ class Browser:
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self._tell("Emulation.setEmulatedMedia", features=[scheme])
         self._driver.get_log("performance")
-        self._driver.get(page.as_uri())
+        self._driver.get(page if isinstance(page, str) else page.as_uri())
 
     def ask(self, script: str) -> Any:
         """What a script in the page returns."""
         return self._driver.execute_script(f"return {script}")
+
+    def wait(self, condition: str, seconds: float = 30.0) -> Any:
+        """What a script returns, as soon as that is something."""
+        from selenium.webdriver.support.ui import WebDriverWait
+
+        told = f"in {seconds:g} s it never came that {condition}"
+        return WebDriverWait(self._driver, seconds, 0.05).until(lambda _: self.ask(condition), told)
+
+    def element(self, css: str) -> Any:
+        """The first element of that kind, as Selenium knows it, in sight."""
+        found = self._driver.find_element("css selector", css)
+        self._driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", found)
+        return found
+
+    def press(self, css: str, *keys: str) -> None:
+        """Type into an element, after what is in it was selected."""
+        from selenium.webdriver.common.keys import Keys
+
+        found = self.element(css)
+        found.send_keys(Keys.CONTROL, "a")
+        found.send_keys(*keys)
+
+    def key(self, name: str) -> None:
+        """Press a key wherever the focus is."""
+        for kind in ("keyDown", "keyUp"):
+            self._tell(
+                "Input.dispatchKeyEvent", type=kind, key=name, code=name, windowsVirtualKeyCode=9
+            )
+
+    @property
+    def address(self) -> str:
+        """Of the page, as it is now."""
+        return str(self._driver.current_url)
 
     def screenshot(self) -> bytes:
         """The whole page, as PNG."""

@@ -1,4 +1,4 @@
-"""Which peaks of a periodogram are one period seen again: harmonics, and what observing at night does.
+"""Which peaks of a periodogram are one period seen again: harmonics, and aliases of the nights.
 
 Of a signal of frequency f, sampled once a sidereal day, peaks stand at |f + k| for small k as well
 (J. T. VanderPlas 2018, ApJS 236, 16, section 7); a curve that is no sine has peaks at multiples of

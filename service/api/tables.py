@@ -30,7 +30,7 @@ MOST_ROWS = 100_000
 Limit = Annotated[int, Query(ge=1, le=MOST_ROWS, description="Rows of one page.")]
 Offset = Annotated[int, Query(ge=0, lt=2**31, description="Rows that are passed over.")]
 # Of these every row is of one image: they are shown without those of other programmes.
-_OF_NO_PROGRAM = {"nights"}
+_OF_NO_PROGRAM = {"nights", "neighbours"}
 _RESERVED = {"format", "limit", "offset"}
 
 

@@ -1,0 +1,304 @@
+"""The charts of the light-curve page, as plain dictionaries that plotly draws.
+
+A band is told by its colour and, of several fields, by the shape of its points; a point that is
+flagged or of a bad image is hollow, an upper limit points down.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from products.periodogram import Peak, Periodogram, envelope
+from service.page.points import Points
+from service.page.state import PageState, span
+from transforms.folding import bin_by_phase, phases
+
+Floats = NDArray[np.float64]
+Figure = dict[str, Any]
+
+# The colours of the report's page: three that are told apart in any eye, lighter on dark.
+COLOURS = {
+    "light": {
+        "zg": "#00795a", "zr": "#c24f00", "zi": "#6a51a3", "?": "#5b6770",
+        "ink": "#1f2933", "soft": "#52606d", "grid": "#e3e8ec", "edge": "#7b8794",
+        "card": "#ffffff", "link": "#0b5cad", "note": "#b3261e",
+    },
+    "dark": {
+        "zg": "#2fc59b", "zr": "#ff9046", "zi": "#b3a0ea", "?": "#a3b0bc",
+        "ink": "#e6ebf0", "soft": "#a3b0bc", "grid": "#2c353e", "edge": "#7b8794",
+        "card": "#1b2229", "link": "#7db8f5", "note": "#ff8a80",
+    },
+}  # fmt: skip
+BANDS = ("zg", "zr", "zi", "?")
+_SHAPES = ("circle", "diamond", "square", "cross", "x", "star")
+_FONT = 'system-ui, "Segoe UI", Roboto, "Helvetica Neue", "DejaVu Sans", sans-serif'
+_UNITS = {"mag": "Magnitude (AB)", "flux": "Flux density [µJy]"}
+
+
+_TICKS_D = tuple(step * 10.0**power for power in range(-3, 5) for step in (1, 3))
+
+
+def colours(theme: str) -> dict[str, str]:
+    """Of the theme light or dark; anything else is light."""
+    return COLOURS.get(theme, COLOURS["light"])
+
+
+def time_chart(points: Points, state: PageState, theme: str) -> Figure:
+    """Magnitude or flux against time, calendar years named above."""
+    if not len(points):
+        return blank("No point is shown", theme)
+    label = "HMJD [d]" if state.time == "hmjd" else "MJD, start of exposure [d]"
+    traces = _traces(points, points.time, state, theme)
+    figure = framed(theme, _curve_axes(points, state, theme, label))
+    figure["data"] = traces
+    time = points.time
+    seen = span(state.tx)
+    if seen is None and time.size:
+        pad = max(0.03 * float(np.ptp(time)), 0.02)
+        seen = [float(time.min()) - pad, float(time.max()) + pad]
+    axis = figure["layout"]["xaxis"]
+    axis |= {"tickformat": ".8~f", "nticks": 6}
+    if seen:
+        axis["range"] = seen
+    _see(figure, "yaxis", state.ty)
+    return figure
+
+
+def folded_chart(points: Points, state: PageState, theme: str) -> Figure:
+    """The same against phase, shown twice over; an empty frame without a period."""
+    period = state.period_d
+    if period is None or not len(points):
+        text = "Type a period, or find one" if len(points) else "No point is shown"
+        return blank(text, theme)
+    epoch = epoch_of(points, state)
+    phase = phases(points.time, period, epoch)
+    figure = framed(theme, _curve_axes(points, state, theme, f"Phase, P = {state.p.strip()} d"))
+    figure["data"] = _traces(points, phase, state, theme, repeat=2)
+    n_bins = int(state.bins)
+    if n_bins:
+        figure["data"] += _binned(points, phase, n_bins, theme)
+    figure["layout"]["xaxis"] |= {"range": span(state.fx) or [-0.02, 2.02], "dtick": 0.25}
+    figure["layout"]["shapes"] = [
+        {"type": "line", "x0": 1, "x1": 1, "y0": 0, "y1": 1, "yref": "paper",
+         "line": {"color": colours(theme)["edge"], "width": 1, "dash": "dot"}}
+    ]  # fmt: skip
+    _see(figure, "yaxis", state.fy)
+    return figure
+
+
+def epoch_of(points: Points, state: PageState) -> float:
+    """Where the phase is 0: as typed, or the brightest clean point of the filter with the most."""
+    typed = span(f"{state.e},0") if state.e.strip() else None
+    if typed is not None:
+        return typed[0]
+    at = points.clean if points.clean.any() else ~points.limit
+    if not at.any():
+        return float(points.time[0])
+    bands, counts = np.unique(points.band[at], return_counts=True)
+    at &= points.band == bands[np.argmax(counts)]
+    value = points.value if state.y == "mag" else -points.value
+    return float(points.time[at][np.argmin(value[at])])
+
+
+def periodogram_chart(found: Periodogram, peaks: list[Peak], theme: str) -> Figure:
+    """Power against period, on a logarithmic axis, its peaks numbered."""
+    palette = colours(theme)
+    frequency, power = envelope(found, 1500)
+    axes = {
+        "xaxis": {
+            "type": "log",
+            "title": {"text": "Period [d]"},
+            "tickvals": list(_TICKS_D),
+            "ticktext": [f"{tick:g}" for tick in _TICKS_D],
+        },
+        "yaxis": {"title": {"text": "Power"}, "rangemode": "tozero", "nticks": 5},
+    }
+    figure = framed(theme, axes)
+    figure["data"] = [
+        {
+            "type": "scatter", "mode": "lines", "x": (1 / frequency).tolist(),
+            "y": power.tolist(), "line": {"color": palette["soft"], "width": 1},
+            "hovertemplate": "%{x:.6g} d, power %{y:.3f}<extra></extra>", "name": "power",
+        },
+        {
+            "type": "scatter", "mode": "markers+text",
+            "x": [float(peak.period_d) for peak in peaks],
+            "y": [float(peak.power) for peak in peaks],
+            "text": [str(i + 1) for i in range(len(peaks))], "textposition": "top center",
+            "marker": {
+                "size": 8,
+                "color": [palette["link" if peak.relation is None else "edge"] for peak in peaks],
+            },
+            "hovertext": [peak_words(peak) for peak in peaks],
+            "hovertemplate": "%{hovertext}<extra></extra>", "name": "peaks",
+        },
+    ]  # fmt: skip
+    figure["layout"] |= {"showlegend": False, "hovermode": "closest"}
+    figure["layout"]["yaxis"]["range"] = [0, float(power.max()) * 1.15]
+    return figure
+
+
+def peak_words(peak: Peak) -> str:
+    """A peak in words, for whoever points at it."""
+    told = f"{peak.period_d:.8g} d, power {peak.power:.3f}"
+    return f"{told}; {peak.relation.text}" if peak.relation else told
+
+
+def blank(text: str, theme: str) -> Figure:
+    """A frame with a sentence in it."""
+    hidden = {"visible": False, "fixedrange": True}
+    figure = framed(theme, {"xaxis": dict(hidden), "yaxis": dict(hidden)})
+    figure["data"] = []
+    figure["layout"]["annotations"] = [
+        {"text": text, "showarrow": False, "x": 0.5, "y": 0.5, "xref": "paper", "yref": "paper",
+         "font": {"size": 15, "color": colours(theme)["soft"]}}
+    ]  # fmt: skip
+    return figure
+
+
+def framed(theme: str, axes: dict[str, Any]) -> Figure:
+    """A figure without data, its axes and words in the colours of a theme."""
+    palette = colours(theme)
+    line = {
+        "gridcolor": palette["grid"], "linecolor": palette["edge"], "zeroline": False,
+        "showline": True, "ticks": "outside", "ticklen": 4, "tickcolor": palette["edge"],
+        "automargin": True,
+    }  # fmt: skip
+    layout: dict[str, Any] = {
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"family": _FONT, "size": 13, "color": palette["ink"]},
+        "margin": {"l": 58, "r": 12, "t": 30, "b": 46},
+        "hovermode": "closest",
+        "hoverlabel": {
+            "bgcolor": palette["card"], "bordercolor": palette["edge"], "align": "left",
+            "font": {"family": _FONT, "size": 12, "color": palette["ink"]},
+        },
+        "legend": {
+            "orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "itemsizing": "constant",
+            "bgcolor": "rgba(0,0,0,0)",
+        },
+        "modebar": {
+            "bgcolor": "rgba(0,0,0,0)", "color": palette["edge"], "activecolor": palette["link"],
+        },
+        "dragmode": "zoom",
+    }  # fmt: skip
+    for name, axis in axes.items():
+        layout[name] = {**line, **axis}
+    return {"layout": layout}
+
+
+def _curve_axes(points: Points, state: PageState, theme: str, label: str) -> dict[str, Any]:
+    y: dict[str, Any] = {"title": {"text": _UNITS[state.y]}, "nticks": 7}
+    limits = _limits(points)
+    if limits is not None:
+        low, high = limits
+        y["range"] = [high, low] if state.y == "mag" else [low, high]
+    return {"xaxis": {"title": {"text": label}}, "yaxis": y}
+
+
+def _limits(points: Points) -> tuple[float, float] | None:
+    """The range of what is clean: flagged points may be anything, and do not set it."""
+    at = points.clean if points.clean.any() else np.ones(len(points), bool)
+    at = at | points.limit
+    if not at.any():
+        return None
+    error = np.nan_to_num(points.error[at])
+    error = np.minimum(error, 3 * np.median(error) if error.size else 0)
+    low = float((points.value[at] - error).min())
+    high = float((points.value[at] + error).max())
+    pad = 0.06 * (high - low) or 0.05 * max(abs(high), 1e-3)
+    return low - pad, high + pad
+
+
+def _traces(
+    points: Points, x: Floats, state: PageState, theme: str, repeat: int = 1
+) -> list[dict[str, Any]]:
+    """A trace for each band, field and kind of point; `repeat` shows them again to the right."""
+    palette, traces = colours(theme), []
+    fields = np.unique(points.field)
+    crowd = len(points) * repeat
+    size = 8 if crowd < 300 else 6 if crowd < 2000 else 4
+    words = np.array(points.words, dtype=object)
+    # Where means are drawn, what they are means of steps back.
+    faint = repeat > 1 and state.bins != "0"
+    for kind in ("limit", "bad", "clean"):
+        for band in BANDS:
+            for i, field in enumerate(fields):
+                at = (points.band == band) & (points.field == field) & getattr(points, kind)
+                if not at.any():
+                    continue
+                colour = palette[band]
+                name = band if fields.size == 1 else f"{band}, field {field}"
+                trace: dict[str, Any] = {
+                    "type": "scatter", "mode": "markers",
+                    "name": name if kind == "clean" else f"{name}, {_KINDS[kind]}",
+                    "legendgroup": f"{band}{field}",
+                    "x": np.concatenate([x[at] + k for k in range(repeat)]).tolist(),
+                    "y": np.tile(points.value[at], repeat).tolist(),
+                    "hovertext": np.tile(words[at], repeat).tolist(),
+                    "hovertemplate": "%{hovertext}<extra></extra>",
+                    "opacity": 0.45 if faint else 1.0,
+                    "marker": _marker(kind, colour, palette, size, _SHAPES[i % len(_SHAPES)]),
+                }  # fmt: skip
+                if state.errors and kind != "limit":
+                    error = np.nan_to_num(points.error[at])
+                    trace["error_y"] = {
+                        "type": "data", "array": np.tile(error, repeat).tolist(),
+                        "color": colour, "thickness": 1, "width": 0,
+                    }  # fmt: skip
+                traces.append(trace)
+    return traces
+
+
+_KINDS = {"bad": "flagged", "limit": "upper limit"}
+
+
+def _marker(kind: str, colour: str, palette: dict[str, str], size: int, shape: str) -> Figure:
+    if kind == "limit":
+        return {"symbol": "triangle-down-open", "size": size, "color": colour, "opacity": 0.55}
+    if kind == "bad":
+        return {"symbol": f"{shape}-open", "size": size, "color": colour}
+    line = {"color": palette["card"], "width": 0.6}
+    return {"symbol": shape, "size": size, "color": colour, "line": line}
+
+
+def _binned(points: Points, phase: Floats, n_bins: int, theme: str) -> list[dict[str, Any]]:
+    """The mean of each filter within bins of phase."""
+    palette, traces = colours(theme), []
+    for band in BANDS:
+        at = (points.band == band) & points.clean
+        if not at.any():
+            continue
+        bins = bin_by_phase(phase[at], points.value[at], points.error[at], n_bins)
+        words = [
+            f"<b>{band}  {value:.4g}</b><br>mean of {n} points<br>phase {middle:.3f}"
+            for value, n, middle in zip(bins.value, bins.n, bins.phase, strict=True)
+        ]
+        traces.append(
+            {
+                "type": "scatter", "mode": "markers", "name": f"{band}, {n_bins} bins",
+                "x": np.concatenate([bins.phase, bins.phase + 1]).tolist(),
+                "y": np.tile(bins.value, 2).tolist(),
+                "error_y": {
+                    "type": "data", "array": np.tile(np.nan_to_num(bins.error), 2).tolist(),
+                    "color": palette["ink"], "thickness": 1.5, "width": 0,
+                },
+                "hovertext": words * 2, "hovertemplate": "%{hovertext}<extra></extra>",
+                "marker": {
+                    "size": 11, "color": palette[band],
+                    "line": {"color": palette["ink"], "width": 1.5},
+                },
+            }
+        )  # fmt: skip
+    return traces
+
+
+def _see(figure: Figure, axis: str, text: str) -> None:
+    """Show the part of an axis that the address names."""
+    seen = span(text)
+    if seen is not None:
+        figure["layout"][axis]["range"] = seen

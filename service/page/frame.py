@@ -1,0 +1,108 @@
+"""What all pages share: the bar at the top, messages, tables, numbers as text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from dash import html
+
+from service.errors import Problem
+
+GRAPH: dict[str, Any] = {
+    "displaylogo": False,
+    "responsive": True,
+    "modeBarButtonsToRemove": [
+        # What would leave for plotly's own server, and what has no use here.
+        "sendChartToCloud",
+        "sendDataToCloud",
+        "lasso2d",
+        "select2d",
+        "autoScale2d",
+        "zoomIn2d",
+        "zoomOut2d",
+    ],
+    "plotlyServerURL": "",
+    "toImageButtonOptions": {"format": "png", "scale": 2},
+}
+PAGES = (("", "Light curves"), ("archive", "Archive"))
+
+
+def bar(base: str, here: str, name: str) -> html.Header:
+    """The bar: which archive, where one is, and the switch of light and dark."""
+    links = [
+        html.A(
+            text,
+            href=f"{base}{path}",
+            className="here" if path == here else "",
+            **({"aria-current": "page"} if path == here else {}),
+        )
+        for path, text in PAGES
+    ]
+    links.append(html.A("API", href=f"{base}api/v1/openapi.json"))
+    return html.Header(
+        [
+            html.A("Skip to the content", href="#content", className="skip"),
+            html.P([html.B("Nightlake"), html.Span(name, className="soft")], className="brand"),
+            html.Nav(links, **{"aria-label": "Pages"}),
+            html.Button(
+                "◐",
+                id="theme-switch",
+                type="button",
+                title="Light or dark",
+                **{"aria-label": "Switch light and dark"},
+            ),
+        ],
+        className="bar",
+    )
+
+
+def told(problem: Problem) -> html.Div:
+    """What went wrong, and what to do about it."""
+    sentence = f"{problem.message[:1].upper()}{problem.message[1:]}."
+    return html.Div(
+        [html.B(sentence), html.Span(f" {problem.hint}")], className="message", role="alert"
+    )
+
+
+def card(title: str, *children: Any, key: str, broad: bool = False, note: str = "") -> html.Section:
+    """A part of a page under a heading."""
+    heading: list[Any] = [html.H2(title, id=f"{key}-title")]
+    if note:
+        heading.append(html.P(note, className="soft"))
+    return html.Section(
+        [*heading, *children],
+        id=key,
+        className="card broad" if broad else "card",
+        **{"aria-labelledby": f"{key}-title"},
+    )
+
+
+def table(
+    header: Sequence[str], rows: Sequence[Sequence[Any]], label: str, words: Sequence[int] = ()
+) -> html.Div:
+    """Rows that scroll in a box of their own; `words` are columns not of numbers."""
+
+    def css(i: int) -> str:
+        return "words" if i in words else ""
+
+    head = html.Tr([html.Th(name, className=css(i), scope="col") for i, name in enumerate(header)])
+    body = [
+        html.Tr([html.Td(cell, className=css(i)) for i, cell in enumerate(row)]) for row in rows
+    ]
+    return html.Div(
+        html.Table([html.Thead(head), html.Tbody(body)]),
+        className="scroll", tabIndex=0, role="region", **{"aria-label": label},
+    )  # fmt: skip
+
+
+def number(value: Any, digits: int = 2) -> str:
+    """A value in so many decimals; an en dash where there is none."""
+    if not isinstance(value, int | float) or value != value:
+        return "–"
+    return f"{value:,.{digits}f}".replace("-", "−")
+
+
+def counted(n: int, what: str) -> str:
+    """1 point, 1,234 points."""
+    return f"{n:,} {what}{'' if n == 1 else 's'}"

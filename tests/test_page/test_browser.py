@@ -1,0 +1,229 @@
+"""Whole journeys in a real browser: what a person does, and what is seen of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import numpy as np
+import pytest
+from browser import CHROMIUM, DRIVER, Browser, browser
+
+from nightlake import Archive
+from transforms.folding import phases
+
+pytestmark = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="Chromium is not installed")
+
+DRAWN = "document.querySelectorAll('#{} .point').length"
+ENTER = "\ue007"
+
+
+@pytest.fixture(scope="module")
+def window(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    with browser(tmp_path_factory.mktemp("profile")) as window:
+        yield window
+
+
+def link(address: str, sky: Any, **state: str) -> str:
+    return f"{address}/?{urlencode({'q': sky.searched, **state})}"
+
+
+def points(window: Browser, chart: str) -> list[dict[str, Any]]:
+    """What a chart shows: of each trace its name and places."""
+    script = (
+        f"document.querySelector('#{chart} .js-plotly-plot').data.map(t => "
+        "({name: t.name, x: Array.from(t.x), y: Array.from(t.y), errors: !!t.error_y}))"
+    )
+    found: list[dict[str, Any]] = window.ask(script)
+    return found
+
+
+def test_a_search_and_a_period_show_the_folded_star(
+    window: Browser, address: str, sky: Any
+) -> None:
+    window.open(f"{address}/", width=1280)
+    window.wait("document.querySelector('#q')")
+    window.press("#q", sky.searched, ENTER)
+    window.wait(DRAWN.format("g-time"))
+    period = str(sky.star.period_d)
+    window.press("#c-period", period, ENTER)
+    window.wait(DRAWN.format("g-fold"))
+
+    with Archive(sky.root) as archive:
+        ra, dec = map(float, sky.searched.split())
+        curve = archive.lightcurve(cone=(ra, dec, 1.5))
+    folded = {trace["name"]: trace for trace in points(window, "g-fold")}
+    for code in ("zg", "zr"):
+        rows = curve.filter(filtercode=code, catflags=0)
+        trace = folded[code]
+        assert len(trace["x"]) == 2 * rows.height
+        np.testing.assert_allclose(trace["y"], np.tile(rows["mag"], 2), atol=1e-6)
+        # Phase 0 is another's: differences of phases are the same.
+        phase = phases(rows["hmjd"].to_numpy(), sky.star.period_d, 0.0)
+        apart = np.array(trace["x"][: rows.height]) - phase
+        apart -= apart[0]
+        np.testing.assert_allclose(apart - np.round(apart), 0, atol=1e-9)
+    # At its true period a star's brightness is a curve: neighbours in phase are alike.
+    order = np.argsort(folded["zr"]["x"])
+    mag = np.array(folded["zr"]["y"])[order]
+    assert np.mean(np.diff(mag) ** 2) < 0.5 * 2 * np.var(mag)
+    state = parse_qs(urlsplit(window.address).query)
+    assert state["q"] == [sky.searched]
+    assert state["p"] == [period]
+    assert window.complaints() == []
+
+
+def test_a_link_shows_the_same_again(window: Browser, address: str, sky: Any) -> None:
+    period = "0.540108163543876"
+    given = {
+        "p": period, "y": "flux", "time": "mjd", "bins": "10", "errors": "0", "bands": "zr",
+        "images": "1", "e": "60319.25", "fx": "0.2,0.9",
+    }  # fmt: skip
+    window.open(link(address, sky, **given), width=1280)
+    window.wait(DRAWN.format("g-fold"))
+    first = points(window, "g-time") + points(window, "g-fold")
+    again = window.address
+    assert {name: value[0] for name, value in parse_qs(urlsplit(again).query).items()} == {
+        "q": sky.searched, **given,
+    }  # fmt: skip
+    window.open("about:blank", width=1280)
+    window.open(again, width=1280)
+    window.wait(DRAWN.format("g-fold"))
+    assert points(window, "g-time") + points(window, "g-fold") == first
+    assert {trace["name"].split(",")[0] for trace in first} == {"zr"}
+    assert not any(trace["errors"] for trace in first if "bins" not in trace["name"])
+    seen = window.ask("document.querySelector('#g-fold .js-plotly-plot').layout.xaxis.range")
+    assert seen == [0.2, 0.9]
+    assert window.ask("document.querySelector('#c-period').value") == period
+
+
+def test_the_period_is_found_and_its_aliases_are_told(
+    window: Browser, address: str, sky: Any
+) -> None:
+    window.open(link(address, sky, pmin="0.2", pmax="2", terms="3"), width=1280)
+    window.wait(DRAWN.format("g-time"))
+    window.element("#c-find").click()
+    window.wait("document.querySelector('#c-period').value")
+    window.wait(DRAWN.format("g-fold"))
+    rows = window.ask("[...document.querySelectorAll('#peaks button')].map(b => b.innerText)")
+    assert len(rows) == 8
+    true = sky.star.period_d
+    assert any(abs(float(row) - true) < 2e-3 * true for row in rows)
+    assert window.ask("document.querySelectorAll('#peaks .tag').length") > 0
+    window.element("#peaks tbody tr:nth-child(2) button").click()
+    window.wait(f"document.querySelector('#c-period').value === '{rows[1]}'")
+    window.wait(f"new URL(location).searchParams.get('p') === '{rows[1]}'")
+    window.element("#c-half").click()
+    window.wait(f"Math.abs(document.querySelector('#c-period').value * 2 - {rows[1]}) < 1e-8")
+    assert window.complaints() == []
+
+
+def test_switches_change_what_is_drawn(window: Browser, address: str, sky: Any) -> None:
+    window.open(link(address, sky, p="0.54"), width=1280)
+    window.wait(DRAWN.format("g-fold"))
+    title = "document.querySelector('#g-time .ytitle').textContent"
+    assert window.ask(title) == "Magnitude (AB)"
+    window.element("#c-y label:nth-child(2)").click()
+    window.wait(f"{title}.startsWith('Flux')")
+    assert max(points(window, "g-time")[-1]["y"]) > 100
+    before = sum(len(trace["x"]) for trace in points(window, "g-time"))
+    window.element("#c-points label:nth-child(3)").click()
+    more = "document.querySelector('#g-time .js-plotly-plot').data.map(t => t.x.length)"
+    window.wait(f"{more}.reduce((a, b) => a + b, 0) > {before}")
+    with Archive(sky.root) as archive:
+        ra, dec = map(float, sky.searched.split())
+        rows = archive.lightcurve(cone=(ra, dec, 1.5), all_images=True).drop_nulls("mag")
+    assert sum(len(trace["x"]) for trace in points(window, "g-time")) == rows.height
+    href = window.ask("document.querySelector('.file').href")
+    assert "images=1" in href
+    assert "y=flux" in href
+
+
+def test_a_phone_shows_all_of_it_without_going_sideways(
+    window: Browser, address: str, sky: Any
+) -> None:
+    for url in (link(address, sky, p="0.54", find="1"), f"{address}/", f"{address}/archive"):
+        window.open(url, width=390)
+        window.wait("document.querySelector('main')")
+        if "archive" in url:
+            window.wait(DRAWN.format("quality"))
+        elif "q=" in url:
+            window.wait("document.querySelectorAll('#peaks button').length")
+        assert window.ask("document.documentElement.scrollWidth") <= 390
+        small = window.ask(
+            "[...document.querySelectorAll('button, a.file, input')].filter(e => e.offsetParent)"
+            ".map(e => e.getBoundingClientRect()).filter(r => r.right > 391).length"
+        )
+        assert small == 0
+
+
+def test_light_and_dark_are_the_readers(window: Browser, address: str, sky: Any) -> None:
+    def back() -> float:
+        colour = window.ask("getComputedStyle(document.body).backgroundColor")
+        return float(np.mean([int(part) for part in colour[4:-1].split(",")]))
+
+    ink = "document.querySelector('#g-time .xtitle').style.fill"
+    window.open(link(address, sky), width=1280, dark=True)
+    window.wait(DRAWN.format("g-time"))
+    assert back() < 60
+    assert window.ask(ink) == "rgb(230, 235, 240)"
+    window.element("#theme-switch").click()
+    window.wait(f"{ink} === 'rgb(31, 41, 51)'")
+    assert back() > 200
+    window.ask("localStorage.removeItem('nightlake-theme')")
+
+
+def test_the_keyboard_alone_reaches_everything(window: Browser, address: str, sky: Any) -> None:
+    window.open(link(address, sky, p="0.54"), width=1280)
+    window.wait(DRAWN.format("g-fold"))
+    reached = set()
+    window.ask("document.body.focus()")
+    for _ in range(80):
+        window.key("Tab")
+        reached.add(window.ask("document.activeElement.id || document.activeElement.innerText"))
+    assert {"q", "r", "go", "c-period", "c-half", "c-find", "theme-switch", "copy-link"} <= reached
+    unnamed = window.ask(
+        "[...document.querySelectorAll('button, input, textarea, a[href]')].filter(e => "
+        "!(e.innerText || e.ariaLabel || e.labels?.length || e.title || e.closest('label')))"
+        ".map(e => e.outerHTML)"
+    )
+    assert unnamed == []
+
+
+def test_the_archive_shows_its_nights_and_their_reports(window: Browser, address: str) -> None:
+    window.open(f"{address}/archive", width=1280)
+    window.wait(DRAWN.format("quality"))
+    window.wait("document.querySelectorAll('#g-coverage .js-fill').length")
+    assert window.ask("document.querySelectorAll('#nights tbody tr').length") == 8
+    window.element("#nights tbody a").click()
+    window.wait("document.title.startsWith('2024-02-20')")
+
+
+def test_an_error_is_a_sentence(window: Browser, address: str) -> None:
+    window.open(f"{address}/?q=M87", width=1280)
+    words = window.wait("document.querySelector('.message')?.innerText")
+    assert "neither an object id nor a position" in words
+
+
+def test_nothing_is_asked_of_anybody_else(window: Browser, address: str, sky: Any) -> None:
+    window.open(link(address, sky, p="0.54", find="1", limits="1"), width=1280)
+    window.wait("document.querySelectorAll('#peaks button').length")
+    asked = window.requests()
+    assert len(asked) > 5
+    elsewhere = [url for url in asked if urlsplit(url).scheme not in ("data", "blob")]
+    assert {urlsplit(url).netloc for url in elsewhere} == {urlsplit(address).netloc}
+    titles = window.ask("[...document.querySelectorAll('.modebar-btn')].map(b => b.dataset.title)")
+    assert not any("share" in title.lower() or "cloud" in title.lower() for title in titles)
+
+
+def test_a_paste_of_many_is_a_table_of_links(
+    window: Browser, address: str, sky: Any, tmp_path: Path
+) -> None:
+    window.open(f"{address}/?{urlencode({'q': sky.searched + chr(10) + '1 1'})}", width=1280)
+    window.wait(DRAWN.format("g-time"))
+    assert window.ask("document.querySelectorAll('#many tbody tr').length") == 2
+    window.element("#many tbody tr:nth-child(2) a").click()
+    window.wait("document.querySelector('.message')?.innerText.includes('Nothing was measured')")
+    assert parse_qs(urlsplit(window.address).query)["n"] == ["1"]
