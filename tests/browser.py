@@ -40,7 +40,7 @@ class Browser:
         """What a script in the page returns."""
         return self._driver.execute_script(f"return {script}")
 
-    def wait(self, condition: str, seconds: float = 30.0) -> Any:
+    def wait(self, condition: str, seconds: float = 60.0) -> Any:
         """What a script returns, as soon as that is something."""
         from selenium.webdriver.support.ui import WebDriverWait
 
@@ -73,10 +73,16 @@ class Browser:
         """Of the page, as it is now."""
         return str(self._driver.current_url)
 
-    def screenshot(self) -> bytes:
-        """The whole page, as PNG."""
+    def screenshot(self, height: float | None = None) -> bytes:
+        """The page as PNG, all of it or from its top so far down."""
         size = self._tell("Page.getLayoutMetrics")["cssContentSize"]
-        clip = {"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1}
+        clip = {
+            "x": 0,
+            "y": 0,
+            "width": size["width"],
+            "height": height or size["height"],
+            "scale": 1,
+        }
         shot = self._tell("Page.captureScreenshot", captureBeyondViewport=True, clip=clip)
         return base64.b64decode(shot["data"])
 
