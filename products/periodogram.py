@@ -20,7 +20,7 @@ Floats = NDArray[np.float64]
 
 OVERSAMPLING = 5
 # Ten years down to 15 minutes are 1.8 million of them: 0.2 s.
-MOST_FREQUENCIES = 4_000_000
+MOST_FREQUENCIES = 2_000_000
 # A series of k terms has 2k + 1 parameters: with fewer points than two more a filter tells nothing.
 _SPARE = 2
 _FINE = 64

@@ -4,11 +4,12 @@
     targets     what is typed into the search: ids and positions
     stars       the rows of what is shown, and what lies around it
     points      rows as what is drawn: axes, errors, hollow points, words of each
-    charts      figures of plotly, as plain dictionaries
+    charts, finder    figures of plotly, as plain dictionaries
     snippets    the Python and the SQL that give the same rows
-    light_curves, archive    the two pages
+    light_curves (heading, controls, around), archive (coverage)    the two pages
     wiring      callbacks, each a line or two
     downloads   files
+    shield      what no page sends is refused, and nothing is fetched from elsewhere
     app         all of these as one route of the service
 
 The science is in transforms and products; whatever is asked goes through `service.archive`.

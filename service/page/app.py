@@ -11,13 +11,14 @@ from pathlib import Path
 from a2wsgi import WSGIMiddleware
 from dash import Dash, dcc, html
 from fastapi import FastAPI
-from flask import Flask, Response
+from flask import Flask
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
 from service.archive import Served
 from service.page.downloads import downloads
+from service.page.shield import shield
 from service.page.stars import Source
 from service.page.wiring import wire
 
@@ -28,7 +29,6 @@ _INDEX = """<!DOCTYPE html>
 <html lang="en">
 <head>
 {%metas%}
-<meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <title>{%title%}</title>
 <link rel="icon" href="data:,">
@@ -78,16 +78,7 @@ def make_page(served: Served, root_path: str = "") -> Dash:
     )
     wire(app, source, base)
 
-    @server.after_request
-    def shield(response: Response) -> Response:
-        # Nothing is fetched from elsewhere, whatever a page is made to hold.
-        if response.mimetype == "text/html" and "content-security-policy" not in response.headers:
-            response.headers["content-security-policy"] = (
-                "default-src 'self' data: blob:; script-src 'self' 'unsafe-inline'; "
-                "style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'"
-            )
-        return response
-
+    shield(server, app)
     return app
 
 

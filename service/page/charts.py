@@ -43,7 +43,7 @@ _TICKS_D = tuple(step * 10.0**power for power in range(-3, 5) for step in (1, 3)
 
 def colours(theme: str) -> dict[str, str]:
     """Of the theme light or dark; anything else is light."""
-    return COLOURS.get(theme, COLOURS["light"])
+    return COLOURS["dark" if theme == "dark" else "light"]
 
 
 def time_chart(points: Points, state: PageState, theme: str) -> Figure:

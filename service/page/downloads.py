@@ -69,6 +69,10 @@ def downloads(source: Source, base: str) -> Blueprint:
             raise BadRequestError(f"{night!r} is no night", "Give it as 2024-01-10.") from None
         return Response(reports.page(day), content_type="text/html; charset=utf-8")
 
+    @routes.get("/<path:other>")
+    def unknown(other: str) -> Response:
+        return Response("there is no such file\n", 404, content_type="text/plain; charset=utf-8")
+
     @routes.errorhandler(NightlakeError)
     def refused(error: NightlakeError) -> Response:
         return _refusal(problem_of(error))
