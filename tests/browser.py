@@ -61,6 +61,15 @@ class Browser:
         found.send_keys(Keys.CONTROL, "a")
         found.send_keys(*keys)
 
+    def point(self, css: str) -> None:
+        """Move the pointer onto the middle of an element that is in sight."""
+        box = self.ask(
+            f"(r => [r.x + r.width / 2, r.y + r.height / 2])"
+            f"(document.querySelector('{css}').getBoundingClientRect())"
+        )
+        for shift in (3, 0):
+            self._tell("Input.dispatchMouseEvent", type="mouseMoved", x=box[0] + shift, y=box[1])
+
     def key(self, name: str) -> None:
         """Press a key wherever the focus is."""
         for kind in ("keyDown", "keyUp"):

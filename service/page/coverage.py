@@ -17,6 +17,9 @@ _HALF_FIELD_DEG = 3.7
 _CLASSES = 6
 # Viridis without its ends, which vanish on dark and on white.
 _SHADES = ("#46327e", "#365c8d", "#277f8e", "#1fa187", "#4ac16d", "#a0da39")
+# The mean right ascension of some places, through 0 h too.
+_RA = pl.col("ra").radians()
+_MIDDLE_RA = pl.arctan2(_RA.sin().mean(), _RA.cos().mean()).degrees() % 360
 
 
 def coverage_chart(depths: pl.DataFrame, theme: str) -> Figure:
@@ -32,7 +35,7 @@ def coverage_chart(depths: pl.DataFrame, theme: str) -> Figure:
         limit=pl.col("median_limitmag").median(),
     )  # fmt: skip
     fields = quadrants.group_by("field").agg(
-        ra=pl.col("ra").map_batches(_middle_ra, return_dtype=pl.Float64).first(),
+        ra=_MIDDLE_RA,
         dec=pl.col("dec").mean(), n_images=pl.col("n_images").max(), limit=pl.col("limit").median(),
     )  # fmt: skip
     projection = projection_of(quadrants["ra"].to_numpy(), quadrants["dec"].to_numpy())
@@ -56,13 +59,6 @@ def coverage_chart(depths: pl.DataFrame, theme: str) -> Figure:
         for x, y, text, horizontal, vertical in projection.labels
     ]  # fmt: skip
     return figure
-
-
-def _middle_ra(places: pl.Series) -> pl.Series:
-    """The mean right ascension of some places, through 0 h too."""
-    ra = np.radians(places.to_numpy())
-    middle = np.degrees(np.arctan2(np.sin(ra).mean(), np.cos(ra).mean())) % 360
-    return pl.Series([float(middle)])
 
 
 def _wider(low: float, high: float) -> list[float]:
@@ -96,9 +92,6 @@ def _areas(
     number = np.clip(np.searchsorted(edges, counts, side="right") - 1, 0, max(len(edges) - 2, 0))
     ra, dec = places["ra"].to_numpy(), places["dec"].to_numpy()
     shapes = projection.polygons(corners(ra, dec, *half, np.zeros(ra.size)))
-    # A quadrant that the edge of the sky cuts is drawn twice: then shapes and places differ.
-    if len(shapes) != ra.size:
-        number = np.resize(number, len(shapes))
     traces: list[dict[str, Any]] = []
     n_classes = max(len(edges) - 1, 1)
     middle = (_CLASSES - n_classes) // 2
@@ -111,10 +104,8 @@ def _areas(
             y += [*shapes[k][:, 1].tolist(), float(shapes[k][0, 1]), None]
         if not x:
             continue
-        first, last = (
-            counts[number[: counts.size] == i].min(),
-            counts[number[: counts.size] == i].max(),
-        )
+        some = counts[number == i]
+        first, last = some.min(), some.max()
         name = f"{first:,}" if first == last else f"{first:,}–{last:,}"
         traces.append(
             {

@@ -17,7 +17,7 @@ from transforms.folding import phases
 pytestmark = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="Chromium is not installed")
 
 DRAWN = "document.querySelectorAll('#{} .point').length"
-ENTER = "\ue007"
+ENTER, RIGHT = "\ue007", "\ue014"
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +118,37 @@ def test_the_period_is_found_and_its_aliases_are_told(
     window.element("#c-half").click()
     window.wait(f"Math.abs(document.querySelector('#c-period').value * 2 - {rows[1]}) < 1e-8")
     assert window.complaints() == []
+
+
+def test_sliders_move_the_period_and_the_finer_one_by_cycles(
+    window: Browser, address: str, sky: Any
+) -> None:
+    window.open(link(address, sky, p="0.54"), width=1280)
+    window.wait(DRAWN.format("g-fold"))
+    with Archive(sky.root) as archive:
+        ra, dec = map(float, sky.searched.split())
+        time = archive.lightcurve(cone=(ra, dec, 1.5))["hmjd"].to_numpy()
+    typed = "Number(document.querySelector('#c-period').value)"
+    window.element("#c-fine [role=slider]").send_keys(RIGHT)
+    period = window.wait(f"{typed} !== 0.54 && {typed}")
+    # A step is 0.002 of a cycle over all of the time.
+    assert 1 / period - 1 / 0.54 == pytest.approx(0.002 / np.ptp(time), rel=1e-3)
+    window.wait(f"Math.abs(new URL(location).searchParams.get('p') - {period}) < 1e-12")
+    window.element("#c-coarse [role=slider]").send_keys(RIGHT)
+    other = window.wait(f"{typed} !== {period} && {typed}")
+    assert other == pytest.approx(period * 10**0.0005, rel=2e-3)
+
+
+def test_a_point_tells_its_numbers(window: Browser, address: str, sky: Any) -> None:
+    window.open(link(address, sky), width=1280)
+    window.wait(DRAWN.format("g-time"))
+    window.element("#g-time")
+    window.point("#g-time .point")
+    words = window.wait("document.querySelector('#g-time .hoverlayer .nums, #g-time .hovertext')")
+    assert words
+    text = window.ask("document.querySelector('#g-time .hoverlayer').textContent")
+    for word in ("exposure", "airmass", "seeing", "flags", "HMJD"):
+        assert word in text
 
 
 def test_switches_change_what_is_drawn(window: Browser, address: str, sky: Any) -> None:
