@@ -1,11 +1,16 @@
-"""A real browser, without a window and without a network: what a page looks like in it."""
+"""A real browser, without a window and without a network: what a page looks like in it.
+
+Whatever becomes of it, it never takes longer than it has been given (`Browser.wait`, `_bounded`).
+"""
 
 from __future__ import annotations
 
 import base64
 import json
 import shutil
-from collections.abc import Iterator
+import socket
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,7 +21,14 @@ _QUIET = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
     "--disable-dev-shm-usage", "--hide-scrollbars", "--proxy-server=127.0.0.1:9",
+    # Or else it may hold back frames and clocks of a window that it believes to be hidden.
+    "--disable-backgrounding-occluded-windows", "--disable-renderer-backgrounding",
+    "--disable-background-timer-throttling",
 )  # fmt: skip
+# Of a page that loads, of a script, and of one answer of the driver, which has no limit of its own.
+_LOAD_SECONDS, _SCRIPT_SECONDS, _ANSWER_SECONDS = 30, 20, 40
+# All waits of one browser together: a page that is broken breaks many tests.
+_PATIENCE_SECONDS = 150.0
 
 
 class Browser:
@@ -24,6 +36,7 @@ class Browser:
 
     def __init__(self, driver: Any) -> None:
         self._driver = driver
+        self._patience = _PATIENCE_SECONDS
 
     def open(self, page: Path | str, *, width: int, dark: bool = False) -> None:
         """Load a file, or an address, into a window of that width, as a phone or a desk has it."""
@@ -40,12 +53,18 @@ class Browser:
         """What a script in the page returns."""
         return self._driver.execute_script(f"return {script}")
 
-    def wait(self, condition: str, seconds: float = 60.0) -> Any:
+    def wait(self, condition: str, seconds: float = 30.0) -> Any:
         """What a script returns, as soon as that is something."""
         from selenium.webdriver.support.ui import WebDriverWait
 
+        seconds = min(seconds, max(self._patience, 0.5))
         told = f"in {seconds:g} s it never came that {condition}"
-        return WebDriverWait(self._driver, seconds, 0.05).until(lambda _: self.ask(condition), told)
+        begin = time.monotonic()
+        try:
+            waiting = WebDriverWait(self._driver, seconds, 0.05)
+            return waiting.until(lambda _: self.ask(condition), told)
+        finally:
+            self._patience -= time.monotonic() - begin
 
     def element(self, css: str) -> Any:
         """The first element of that kind, as Selenium knows it, in sight."""
@@ -124,11 +143,34 @@ def browser(profile: Path) -> Iterator[Browser]:
     for flag in (*_QUIET, f"--user-data-dir={profile}"):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    options.timeouts = {"pageLoad": _LOAD_SECONDS * 1000, "script": _SCRIPT_SECONDS * 1000}
+    usual = socket.getdefaulttimeout()
+    # The driver's client takes it at its construction, and waits for ever without it.
+    socket.setdefaulttimeout(_ANSWER_SECONDS)
+    try:
+        driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    finally:
+        socket.setdefaulttimeout(usual)
+    driver.execute = _bounded(driver.execute, driver.service.process)  # type: ignore[method-assign]
     try:
         yield Browser(driver)
     finally:
         driver.quit()
+
+
+def _bounded(execute: Callable[..., Any], process: Any) -> Callable[..., Any]:
+    """The same, after which a driver that did not answer in time is gone: it never will again."""
+
+    def run(*arguments: Any, **more: Any) -> Any:
+        from urllib3.exceptions import TimeoutError as SlowError
+
+        try:
+            return execute(*arguments, **more)
+        except SlowError:
+            process.kill()
+            raise
+
+    return run
 
 
 def _main() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+from fastapi import FastAPI
 
 from service.app import make_app
 from service.settings import Settings
@@ -17,11 +18,21 @@ from service.settings import Settings
 @contextmanager
 def serving(archive: Path, **settings: Any) -> Iterator[str]:
     """The address of a service of an archive."""
-    app = make_app(Settings(archive, **settings))
-    config = uvicorn.Config(app, port=0, log_level="error", lifespan="on", server_header=False)
+    with listening(make_app(Settings(archive, **settings))) as address:
+        yield address
+
+
+@contextmanager
+def listening(app: FastAPI) -> Iterator[str]:
+    """The address of an application that runs in a thread."""
+    config = uvicorn.Config(
+        app, port=0, log_level="error", lifespan="on", server_header=False,
+        timeout_graceful_shutdown=5,
+    )  # fmt: skip
     server = uvicorn.Server(config)
     socket = config.bind_socket()
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [socket]})
+    # As a daemon it holds up nobody who leaves, whatever it still waits for.
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [socket]}, daemon=True)
     started = threading.Event()
     startup = server.startup
 

@@ -5,11 +5,13 @@
     stars       the rows of what is shown, and what lies around it
     points      rows as what is drawn: axes, errors, hollow points, words of each
     charts, finder    figures of plotly, as plain dictionaries
+    tables      tables as text
     snippets    the Python and the SQL that give the same rows
     light_curves (heading, controls, around), archive (coverage)    the two pages
     wiring      callbacks, each a line or two
     downloads   files
     shield      what no page sends is refused, and nothing is fetched from elsewhere
+    bridge      Flask, on which Dash runs, in threads of its own
     app         all of these as one route of the service
 
 The science is in transforms and products; whatever is asked goes through `service.archive`.

@@ -1,28 +1,26 @@
 """The pages as a part of the service: Dash behind the paths that are its own.
 
-Dash runs on Flask, in threads of its own (a2wsgi): a callback that looks for a period for a second
-never holds up the event loop that the API answers from.
+Dash runs on Flask, in threads of its own: a callback that looks for a period for a second never
+holds up the event loop that the API answers from.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from a2wsgi import WSGIMiddleware
 from dash import Dash, dcc, html
 from fastapi import FastAPI
 from flask import Flask
-from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
 from service.archive import Served
+from service.page.bridge import Bridge
 from service.page.downloads import downloads
 from service.page.shield import shield
 from service.page.stars import Source
 from service.page.wiring import wire
 
-_THREADS = 4
 _OWN = ("/", "/archive", "/favicon.ico")
 _BELOW = ("/_dash-", "/_favicon", "/assets/", "/page/")
 _INDEX = """<!DOCTYPE html>
@@ -85,21 +83,23 @@ def make_page(served: Served, root_path: str = "") -> Dash:
 class PageRoute(BaseRoute):
     """The paths that are the page's own; all others are somebody else's, or nobody's."""
 
+    # As the access log and the metrics name it.
+    path = "page"
+
     def __init__(self, served: Served, root_path: str = "") -> None:
-        self.dash = make_page(served, root_path)
-        wsgi = WSGIMiddleware(self.dash.server, workers=_THREADS)
-        # plotly is 5 MB: once, and a third of that for who is far away.
-        self._answer = GZipMiddleware(wsgi, minimum_size=1000, compresslevel=5)
+        self._bridge = Bridge(make_page(served, root_path).server, served.settings.max_seconds)
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Whether a request is for a page."""
         path = scope.get("path", "")
         own = path in _OWN or path.startswith(_BELOW)
-        return (Match.FULL if own and scope["type"] == "http" else Match.NONE), {}
+        return (
+            (Match.FULL, {"route": self}) if own and scope["type"] == "http" else (Match.NONE, {})
+        )
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer it."""
-        await self._answer(scope, receive, send)
+        await self._bridge(scope, receive, send)
 
 
 def add(app: FastAPI) -> None:

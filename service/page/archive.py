@@ -10,9 +10,10 @@ from dash import dcc, html
 from service.errors import PrivateError
 from service.page.charts import BANDS, Figure, blank, colours, framed
 from service.page.coverage import coverage_chart
-from service.page.frame import GRAPH, card, counted, table
+from service.page.frame import GRAPH, card
 from service.page.points import ARCSEC_PER_PIXEL
 from service.page.stars import Source
+from service.page.tables import counted, link, table
 
 _MOST_REFUSALS = 200
 _QUALITY = (
@@ -163,10 +164,10 @@ def _summary(nights: pl.DataFrame, publication: int) -> html.Section:
 def _nights(nights: pl.DataFrame, base: str, *, reports: bool) -> html.Section:
     rows = [
         [
-            html.A(
-                str(row["night"]), href=f"{base}page/report/{row['night']}",
+            link(
+                row["night"], f"{base}page/report/{row['night']}",
                 title=f"Report of the night of {row['night']}",
-            ) if reports else str(row["night"]),
+            ) if reports else row["night"],
             f"{row['n_exposures']:,}", f"{row['n_images']:,}", f"{row['n_bad_images']:,}",
             f"{row['n_published']:,}",
             "–" if row["matched_fraction"] is None else f"{100 * row['matched_fraction']:.1f}",

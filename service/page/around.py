@@ -8,11 +8,12 @@ import numpy as np
 from dash import dcc, html
 
 from service.page.finder import finder_chart
-from service.page.frame import GRAPH, card, counted, number, table
+from service.page.frame import GRAPH, card
 from service.page.points import flag_words, utc
 from service.page.snippets import python_of, sql_of
 from service.page.stars import FINDER_RADIUS_ARCSEC, Source, Star
 from service.page.state import PageState
+from service.page.tables import counted, link, number, table
 
 # Of a table of points; the files have all.
 _MOST_LISTED = 300
@@ -24,7 +25,7 @@ def below(source: Source, base: str, state: PageState, star: Star) -> html.Div:
         [
             _finder(source, base, state, star),
             _statistics(source, base, star),
-            html.Div(details(source, star), id="details", className="broad"),
+            html.Div(id="details", className="broad"),
         ],
         className="below",
     )
@@ -36,7 +37,7 @@ def _finder(source: Source, base: str, state: PageState, star: Star) -> html.Sec
     mine = set(star.oids)
     rows = [
         [
-            dcc.Link(str(row["oid"]), href=f"{base}{PageState(q=str(row['oid'])).search()}"),
+            link(row["oid"], f"{base}{PageState(q=str(row['oid'])).search()}"),
             row["filtercode"], number(row["mag"]), number(row["separation_arcsec"]),
         ]
         for row in around.filter(~around["oid"].is_in(list(mine))).head(60).iter_rows(named=True)

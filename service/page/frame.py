@@ -1,8 +1,7 @@
-"""What all pages share: the bar at the top, messages, tables, numbers as text."""
+"""What all pages share: the bar at the top, messages, cards."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from dash import html
@@ -76,33 +75,3 @@ def card(title: str, *children: Any, key: str, broad: bool = False, note: str = 
         className="card broad" if broad else "card",
         **{"aria-labelledby": f"{key}-title"},
     )
-
-
-def table(
-    header: Sequence[str], rows: Sequence[Sequence[Any]], label: str, words: Sequence[int] = ()
-) -> html.Div:
-    """Rows that scroll in a box of their own; `words` are columns not of numbers."""
-
-    def css(i: int) -> str:
-        return "words" if i in words else ""
-
-    head = html.Tr([html.Th(name, className=css(i), scope="col") for i, name in enumerate(header)])
-    body = [
-        html.Tr([html.Td(cell, className=css(i)) for i, cell in enumerate(row)]) for row in rows
-    ]
-    return html.Div(
-        html.Table([html.Thead(head), html.Tbody(body)]),
-        className="scroll", tabIndex=0, role="region", **{"aria-label": label},
-    )  # fmt: skip
-
-
-def number(value: Any, digits: int = 2) -> str:
-    """A value in so many decimals; an en dash where there is none."""
-    if not isinstance(value, int | float) or value != value:
-        return "–"
-    return f"{value:,.{digits}f}".replace("-", "−")
-
-
-def counted(n: int, what: str) -> str:
-    """1 point, 1,234 points."""
-    return f"{n:,} {what}{'' if n == 1 else 's'}"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dash import html
 
-from service.page.frame import counted
 from service.page.stars import Star
 from service.page.state import PageState
+from service.page.tables import counted
 
 _FORMATS = (("csv", "CSV"), ("vot", "VOTable"), ("parquet", "Parquet"), ("png", "PNG"))
 

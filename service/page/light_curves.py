@@ -9,10 +9,11 @@ from dash import dcc, html
 from service.errors import problem_of
 from service.page.around import below
 from service.page.controls import chart, controls, period_card
-from service.page.frame import card, number, table, told
+from service.page.frame import card, told
 from service.page.heading import heading
 from service.page.stars import Source, Star
 from service.page.state import PageState
+from service.page.tables import link, number, table
 from service.page.targets import Target, parse_targets
 from store.errors import NightlakeError
 
@@ -89,23 +90,15 @@ def _welcome(source: Source, base: str) -> html.Section:
     if found is not None and found.height:
         rows = [
             [
-                dcc.Link(str(row["oid"]), href=f"{base}{PageState(q=str(row['oid'])).search()}"),
+                link(row["oid"], f"{base}{PageState(q=str(row['oid'])).search()}"),
                 row["filtercode"], number(row["ra"], 5), number(row["dec"], 5),
                 number(row["medianmag"]), number(row["magrms"], 3), number(row["rms_ratio"], 1),
                 f"{row['ngoodobs']:,}",
             ]
             for row in found.iter_rows(named=True)
         ]  # fmt: skip
-        header = (
-            "object",
-            "filter",
-            "RA [°]",
-            "Dec [°]",
-            "median",
-            "rms [mag]",
-            "× usual",
-            "epochs",
-        )
+        header = ("object", "filter", "RA [°]", "Dec [°]", "median [mag]", "rms [mag]", "× usual",
+                  "epochs")  # fmt: skip
         parts += [
             html.H3("Bright ones that vary"),
             table(header, rows, "Bright objects that vary", words=(0, 1)),
@@ -116,9 +109,8 @@ def _welcome(source: Source, base: str) -> html.Section:
 def _many(source: Source, base: str, state: PageState, targets: list[Target]) -> html.Section:
     rows = []
     for i, one in enumerate(source.summaries(targets, state)):
-        link = PageState.of(state.spelled() | {"n": i, "p": "", "e": "", "find": 0}).search()
-        name = dcc.Link(one["target"].words, href=f"{base}{link}",
-                        className="here" if i == state.n else "")  # fmt: skip
+        search = PageState.of(state.spelled() | {"n": i, "p": "", "e": "", "find": 0}).search()
+        name = link(one["target"].words, f"{base}{search}", css="here" if i == state.n else "")
         if "error" in one:
             rows.append([i + 1, name, one["error"], "", "", ""])
             continue

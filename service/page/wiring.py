@@ -14,7 +14,7 @@ from dash import ALL, ClientsideFunction, Dash, Input, Output, State, html, no_u
 
 from products.periodogram import Peak, Photometry, find_peaks, periodogram
 from service.errors import problem_of
-from service.page import charts, frame
+from service.page import charts, frame, tables
 from service.page.archive import archive_page, coverage_of, quality_charts
 from service.page.around import details
 from service.page.finder import finder_chart
@@ -177,18 +177,14 @@ def peak_table(peaks: list[Peak]) -> html.Div:
     rows = [
         [
             i + 1,
-            html.Button(
-                spelled(peak), id={"peak": i}, type="button", title=f"Fold by {spelled(peak)} d"
-            ),
+            tables.period_button(spelled(peak)),
             f"{peak.power:.3f}",
-            html.Span(
-                peak.relation.text, className=f"tag {peak.relation.kind}",
-                title=_RELATIONS[peak.relation.kind],
-            ) if peak.relation else "",
+            tables.tag(peak.relation.text, peak.relation.kind, _RELATIONS[peak.relation.kind])
+            if peak.relation else "",
         ]
         for i, peak in enumerate(peaks)
     ]  # fmt: skip
-    return frame.table(("", "period [d]", "power", "of the first"), rows, "Peaks", words=(3,))
+    return tables.table(("", "period [d]", "power", "of the first"), rows, "Peaks", words=(3,))
 
 
 _RELATIONS = {
@@ -247,9 +243,8 @@ def _in_browser(app: Dash) -> None:
         Output("s-base", "data"),
         Input("c-period", "value"), Input("c-coarse", "value"), Input("c-fine", "value"),
         Input("c-half", "n_clicks"), Input("c-double", "n_clicks"), Input("s-peaks", "data"),
-        Input({"peak": ALL}, "n_clicks"), Input("g-power", "clickData"),
-        State("s-base", "data"), State("g-time", "figure"), State("s-opened", "data"),
-        prevent_initial_call=True,
+        Input("g-power", "clickData"),
+        State("s-base", "data"), State("g-time", "figure"), prevent_initial_call=True,
     )  # fmt: skip
     local(
         "neighbour", Output("address", "search", allow_duplicate=True),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,8 +10,8 @@ from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
-import uvicorn
 from fastapi import FastAPI
+from serving import listening
 
 from nightlake import Archive
 from nightlake.demo import SMALL, Star, find_star
@@ -68,25 +67,8 @@ def address(route: PageRoute) -> Iterator[str]:
     """The pages at an address that a browser can open."""
     app = FastAPI()
     app.router.routes.append(route)
-    config = uvicorn.Config(app, port=0, log_level="error")
-    server = uvicorn.Server(config)
-    listening = config.bind_socket()
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-    started, startup = threading.Event(), server.startup
-
-    async def told(sockets: Any = None) -> None:
-        await startup(sockets)
-        started.set()
-
-    server.startup = told  # type: ignore[method-assign]
-    thread.start()
-    try:
-        assert started.wait(60)
-        yield "http://{}:{}".format(*listening.getsockname()[:2])
-    finally:
-        server.should_exit = True
-        thread.join(30)
-        listening.close()
+    with listening(app) as address:
+        yield address
 
 
 @dataclass(frozen=True)
@@ -108,7 +90,7 @@ def get(address: str) -> Callable[[str], Answer]:
 
     def ask(path: str) -> Answer:
         try:
-            with urlopen(f"{address}{path}") as answer:
+            with urlopen(f"{address}{path}", timeout=30) as answer:
                 return Answer(answer.status, _lower(answer.headers), answer.read())
         except HTTPError as error:
             with error:

@@ -17,7 +17,9 @@ THEME = {"id": "theme", "property": "data", "value": {"a": 1}}
 def post(address: str, body: bytes) -> tuple[int, str]:
     headers = {"content-type": "application/json"}
     try:
-        with urlopen(Request(f"{address}/_dash-update-component", body, headers)) as answer:
+        with urlopen(
+            Request(f"{address}/_dash-update-component", body, headers), timeout=30
+        ) as answer:
             return answer.status, answer.read().decode()
     except HTTPError as error:
         with error:

@@ -8,8 +8,6 @@
     return by.length ? by[0].prop_id : "";
   };
 
-  const every = () => window.dash_clientside.callback_context.triggered.map((one) => one.prop_id);
-
   // --- light and dark ---------------------------------------------------------------------
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
   const remembered = () => { try { return localStorage.getItem("nightlake-theme"); } catch { return null; } };
@@ -114,7 +112,7 @@
         return ["select", "show", "fold", "find"].map((name) => (same(next[name], old[name]) ? no() : next[name]));
       },
 
-      period(typed, coarse, fine, _half, _double, peaks, clicks, clicked, base, figure, opened) {
+      period(typed, coarse, fine, _half, _double, peaks, clicked, base, figure) {
         const by = triggered();
         const log = (value) => Math.min(Math.max(Math.log10(value), Math.log10(0.03)), 3);
         const all = (text) => {
@@ -122,8 +120,7 @@
           return [text, value === null ? no() : log(value), 0, text];
         };
         const now = number(typed);
-        // New peaks come with new buttons, which count as pressed.
-        if (every().some((one) => one.startsWith("s-peaks."))) {
+        if (by.startsWith("s-peaks.")) {
           // The strongest, unless a period is there already. By itself and not as an answer: Dash
           // ends a chain of callbacks that comes back to where it began, and would not fold.
           if (peaks && peaks.length && (now === null || window.nightlakeSought)) {
@@ -142,10 +139,6 @@
         }
         if (by.startsWith("c-half.")) return now === null ? [no(), no(), no(), no()] : all(written(now / 2));
         if (by.startsWith("c-double.")) return now === null ? [no(), no(), no(), no()] : all(written(now * 2));
-        if (by.includes('"peak"')) {
-          const index = JSON.parse(by.slice(0, by.lastIndexOf("."))).peak;
-          return clicks[index] && peaks[index] ? all(peaks[index]) : [no(), no(), no(), no()];
-        }
         if (by.startsWith("g-power.") && clicked) {
           const point = clicked.points[0];
           const peak = point.curveNumber === 1 ? peaks[point.pointIndex] : null;
@@ -188,4 +181,22 @@
   document.addEventListener("click", (event) => {
     if (event.target.id === "c-find") window.nightlakeSought = true;
   }, true);
+
+  // --- tables: they come as text, see tables.py ---------------------------------------------
+  new MutationObserver(() => {
+    for (const box of document.querySelectorAll("[data-html]")) {
+      if (box.filled !== box.dataset.html) box.innerHTML = box.filled = box.dataset.html;
+    }
+  }).observe(document, { childList: true, subtree: true, attributes: true, attributeFilter: ["data-html"] });
+
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-period]");
+    if (button) window.dash_clientside.set_props("c-period", { value: button.dataset.period });
+    const link = event.target.closest(".scroll a");
+    const plain = event.button === 0 && !(event.ctrlKey || event.metaKey || event.shiftKey || event.altKey);
+    if (link && plain && link.pathname === window.location.pathname) {
+      event.preventDefault();
+      window.dash_clientside.set_props("address", { search: link.search });
+    }
+  });
 })();
