@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import polars as pl
 from dash import dcc, html
 
-from service.page.finder import finder_chart
 from service.page.frame import GRAPH, card
 from service.page.points import flag_words, utc
-from service.page.snippets import python_of, sql_of
-from service.page.stars import FINDER_RADIUS_ARCSEC, Source, Star
+from service.page.snippets import fetch_of, python_of, sql_of
+from service.page.stars import Source, Star
 from service.page.state import PageState
 from service.page.tables import counted, link, number, table
 
@@ -32,33 +32,30 @@ def below(source: Source, base: str, state: PageState, star: Star) -> html.Div:
 
 
 def _finder(source: Source, base: str, state: PageState, star: Star) -> html.Section:
-    shown = max(FINDER_RADIUS_ARCSEC, 1.3 * star.asked.get("cone", (0, 0, 0))[2])
-    around = source.around(star.ra_deg, star.dec_deg, shown)
-    mine = set(star.oids)
+    around = source.around(star)
+    others = around.filter(~pl.col("oid").is_in(star.oids))
     rows = [
         [
             link(row["oid"], f"{base}{PageState(q=str(row['oid'])).search()}"),
             row["filtercode"], number(row["mag"]), number(row["separation_arcsec"]),
         ]
-        for row in around.filter(~around["oid"].is_in(list(mine))).head(60).iter_rows(named=True)
+        for row in others.iter_rows(named=True)
     ]  # fmt: skip
-    radius = star.asked.get("cone", (0, 0, 0))[2]
     listing = (
         table(("neighbour", "filter", "mag", "″ away"), rows, "Neighbours", words=(0, 1))
         if rows
         else html.P("No other reference source lies here.", className="soft")
     )
-    figure = finder_chart(star, around, radius, shown, "light")
     return card(
         "Around it",
         html.Div(
-            dcc.Graph(id="g-finder", figure=figure, config=GRAPH, className="graph square"),
+            dcc.Graph(id="g-finder", config=GRAPH, className="graph square", responsive=True),
             role="img",
             **{"aria-label": "Finder chart, north up and east to the left"},
         ),
-        html.Details([html.Summary(f"Neighbours, {len(rows)}"), listing]),
+        html.Details([html.Summary(counted(len(rows), "neighbour")), listing]),
         key="finder",
-        note=f"Reference sources within {shown:g}″; click one to see its light curve.",
+        note=f"Reference sources within {star.around_arcsec:g}″; click one to see its light curve.",
     )
 
 
@@ -74,6 +71,8 @@ _STATISTICS = (
 
 def _statistics(source: Source, base: str, star: Star) -> html.Section:
     found = source.statistics(star)
+    if star.detections.is_empty():
+        return card("Statistics", html.P("No point is shown.", className="soft"), key="statistics")
     if found is None or found.is_empty():
         return card(
             "Statistics", table(*_of_rows(star), "Statistics", words=(0,)),
@@ -123,8 +122,13 @@ def _of_rows(star: Star) -> tuple[list[str], list[list[Any]]]:
     return header, [[name, *(column[i] for column in columns)] for i, name in enumerate(names)]
 
 
-def details(source: Source, star: Star) -> list[Any]:
-    """The points as a table, and what gives them elsewhere."""
+def details(source: Source, star: Star, address: str) -> list[Any]:
+    """The points as a table, and what gives them elsewhere.
+
+    Parameters
+    ----------
+    address : of the page's Parquet file, for others than who has the archive.
+    """
     rows = [
         [
             "–" if row["obsmjd"] is None else utc(row["obsmjd"]),
@@ -158,7 +162,10 @@ def details(source: Source, star: Star) -> list[Any]:
         html.Details(
             [
                 html.Summary("The same data in Python and SQL"),
-                _code("Python", python_of(star, source.archive_path), "code-python"),
+                _code("Python, from anywhere", fetch_of(address), "code-fetch"),
+                _code(
+                    "Python, with the archive", python_of(star, source.archive_path), "code-python"
+                ),
                 _code("SQL, for nightlake sql", sql_of(star), "code-sql"),
             ],
             className="card",

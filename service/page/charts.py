@@ -180,6 +180,8 @@ def framed(theme: str, axes: dict[str, Any]) -> Figure:
         "legend": {
             "orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "itemsizing": "constant",
             "bgcolor": "rgba(0,0,0,0)",
+            # What is drawn is chosen by the controls, which are in the link: not by the legend.
+            "itemclick": False, "itemdoubleclick": False,
         },
         "modebar": {
             "bgcolor": "rgba(0,0,0,0)", "color": palette["edge"], "activecolor": palette["link"],
@@ -236,7 +238,7 @@ def _traces(
                 trace: dict[str, Any] = {
                     "type": "scatter", "mode": "markers",
                     "name": name if kind == "clean" else f"{name}, {_KINDS[kind]}",
-                    "legendgroup": f"{band}{field}",
+                    "showlegend": kind == "clean",
                     "x": np.concatenate([x[at] + k for k in range(repeat)]).tolist(),
                     "y": np.tile(points.value[at], repeat).tolist(),
                     "hovertext": np.tile(words[at], repeat).tolist(),
@@ -251,10 +253,19 @@ def _traces(
                         "color": colour, "thickness": 1, "width": 0,
                     }  # fmt: skip
                 traces.append(trace)
+    for kind, name in _KINDS.items():
+        if getattr(points, kind).any():
+            traces.append(_legend(name, _marker(kind, palette["ink"], palette, 8, "circle")))
     return traces
 
 
-_KINDS = {"bad": "flagged", "limit": "upper limit"}
+def _legend(name: str, marker: Figure) -> Figure:
+    """A word of the legend for all traces of a kind; plotly asks for a point, be it none."""
+    return {"type": "scatter", "mode": "markers", "name": name, "x": [None], "y": [None],
+            "marker": marker}  # fmt: skip
+
+
+_KINDS = {"bad": "flagged or bad image", "limit": "upper limit"}
 
 
 def _marker(kind: str, colour: str, palette: dict[str, str], size: int, shape: str) -> Figure:
@@ -281,6 +292,7 @@ def _binned(points: Points, phase: Floats, n_bins: int, theme: str) -> list[dict
         traces.append(
             {
                 "type": "scatter", "mode": "markers", "name": f"{band}, {n_bins} bins",
+                "showlegend": False,
                 "x": np.concatenate([bins.phase, bins.phase + 1]).tolist(),
                 "y": np.tile(bins.value, 2).tolist(),
                 "error_y": {
@@ -288,13 +300,15 @@ def _binned(points: Points, phase: Floats, n_bins: int, theme: str) -> list[dict
                     "color": palette["ink"], "thickness": 1.5, "width": 0,
                 },
                 "hovertext": words * 2, "hovertemplate": "%{hovertext}<extra></extra>",
-                "marker": {
-                    "size": 11, "color": palette[band],
-                    "line": {"color": palette["ink"], "width": 1.5},
-                },
+                "marker": _bin_marker(palette[band], palette),
             }
         )  # fmt: skip
-    return traces
+    name = f"mean of 1/{n_bins} phase"
+    return [*traces, _legend(name, _bin_marker("rgba(0,0,0,0)", palette))] if traces else []
+
+
+def _bin_marker(colour: str, palette: dict[str, str]) -> Figure:
+    return {"size": 11, "color": colour, "line": {"color": palette["ink"], "width": 1.5}}
 
 
 def _see(figure: Figure, axis: str, text: str) -> None:

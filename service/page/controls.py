@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from dash import dcc, html
@@ -14,14 +15,22 @@ from service.page.state import PageState
 SHORTEST_D, LONGEST_D = 0.03, 1000.0
 
 
-def controls(state: PageState) -> html.Section:
-    """Filters, kinds of points, axes."""
+def controls(state: PageState, fields: Sequence[int], *, is_object: bool) -> html.Section:
+    """Filters, kinds of points, axes; the field, if there are several.
+
+    Parameters
+    ----------
+    is_object : whether an id was searched, which may stand for all of its star.
+    """
     bands = state.filters or ["zg", "zr", "zi"]
     points = [n for n in ("flagged", "images", "limits", "errors") if getattr(state, n)]
     return html.Section(
         [
             _set("Filters", dcc.Checklist(
                 ["zg", "zr", "zi"], bands, id="c-bands", inline=True)),
+            _set("Field", dcc.RadioItems(
+                [{"label": "all", "value": ""}, *map(str, fields)],
+                state.field, id="c-field", inline=True), hidden=len(fields) < 2),
             _set("Points", dcc.Checklist(
                 [
                     {"label": "error bars", "value": "errors"},
@@ -40,14 +49,14 @@ def controls(state: PageState) -> html.Section:
                 state.bins, id="c-bins", inline=True)),
             _set("Object", dcc.RadioItems(
                 [{"label": "all of the star", "value": "0"}, {"label": "this id", "value": "1"}],
-                str(int(state.alone)), id="c-alone", inline=True)),
+                str(int(state.alone)), id="c-alone", inline=True), hidden=not is_object),
         ],
         className="card controls", **{"aria-label": "What is shown"},
     )  # fmt: skip
 
 
-def _set(legend: str, control: Any) -> html.Fieldset:
-    return html.Fieldset([html.Legend(legend), control])
+def _set(legend: str, control: Any, *, hidden: bool = False) -> html.Fieldset:
+    return html.Fieldset([html.Legend(legend), control], hidden=hidden)
 
 
 def chart(key: str, title: str, label: str) -> html.Section:

@@ -14,25 +14,21 @@ from service.page.stars import Star
 _LARGEST, _PER_MAG, _SMALLEST = 22.0, 2.2, 4.0
 
 
-def finder_chart(
-    star: Star, around: pl.DataFrame, radius_arcsec: float, shown_arcsec: float, theme: str
-) -> Figure:
+def finder_chart(star: Star, around: pl.DataFrame, theme: str) -> Figure:
     """Offsets in arcseconds, east to the left.
 
     Parameters
     ----------
     around : the answer of the query neighbours.
-    radius_arcsec : of the circle that was searched; 0 if none was.
-    shown_arcsec : from the middle to the edge.
     """
-    palette = colours(theme)
+    palette, radius, edge = colours(theme), star.radius_arcsec, 1.08 * star.around_arcsec
     axes: dict[str, Any] = {
         "xaxis": {
-            "title": {"text": "East [″]"}, "range": [shown_arcsec * 1.08, -shown_arcsec * 1.08],
+            "title": {"text": "East [″]"}, "range": [edge, -edge],
             "nticks": 6, "constrain": "domain",
         },
         "yaxis": {
-            "title": {"text": "North [″]"}, "range": [-shown_arcsec * 1.08, shown_arcsec * 1.08],
+            "title": {"text": "North [″]"}, "range": [-edge, edge],
             "nticks": 6, "scaleanchor": "x", "constrain": "domain",
         },
     }  # fmt: skip
@@ -70,10 +66,10 @@ def finder_chart(
     )  # fmt: skip
     figure["data"] = traces
     figure["layout"]["margin"] |= {"t": 34}
-    if radius_arcsec:
+    if radius:
         figure["layout"]["shapes"] = [
-            {"type": "circle", "x0": -radius_arcsec, "x1": radius_arcsec, "y0": -radius_arcsec,
-             "y1": radius_arcsec, "line": {"color": palette["note"], "width": 1, "dash": "dot"}}
+            {"type": "circle", "x0": -radius, "x1": radius, "y0": -radius, "y1": radius,
+             "line": {"color": palette["note"], "width": 1, "dash": "dot"}}
         ]  # fmt: skip
     return figure
 

@@ -112,7 +112,7 @@ def _many(source: Source, base: str, state: PageState, targets: list[Target]) ->
         search = PageState.of(state.spelled() | {"n": i, "p": "", "e": "", "find": 0}).search()
         name = link(one["target"].words, f"{base}{search}", css="here" if i == state.n else "")
         if "error" in one:
-            rows.append([i + 1, name, one["error"], "", "", ""])
+            rows.append([i + 1, name, one["error"].partition(" (")[0], "", "", ""])
             continue
         told_filters = ", ".join(f"{f['filtercode']} {f['n']}" for f in one["filters"])
         mags = ", ".join(f"{f['filtercode']} {number(f['mag'])}" for f in one["filters"])
@@ -135,7 +135,7 @@ def _star(source: Source, base: str, state: PageState, star: Star) -> list[Any]:
         )
     return [
         heading(base, state, star),
-        controls(state),
+        controls(state, source.fields(star), is_object=star.target.oid is not None),
         *notes,
         html.Div(
             [

@@ -6,6 +6,11 @@ from service.page.stars import Star
 from service.page.state import ANY_FLAG
 
 
+def fetch_of(address: str) -> str:
+    """A script that gives the rows wherever the service is reached; `address` is of the Parquet."""
+    return f"import pandas as pd\n\ncurve = pd.read_parquet({address!r})\nprint(curve)"
+
+
 def python_of(star: Star, archive: str) -> str:
     """A script that gives `star.rows`."""
     arguments = ", ".join(f"{name}={value!r}" for name, value in star.asked.items())
@@ -29,6 +34,9 @@ def sql_of(star: Star) -> str:
     if asked.get("filters"):
         listed = ", ".join(f"'{code}'" for code in asked["filters"])
         conditions.append(f"i.filtercode IN ({listed})")
+    if asked.get("fields"):
+        listed = ", ".join(str(int(field)) for field in asked["fields"])
+        conditions.append(f"d.field IN ({listed})")
     if asked.get("flags_mask"):
         every = asked["flags_mask"] == ANY_FLAG
         bits = "d.catflags = 0" if every else f"d.catflags & {int(asked['flags_mask'])} = 0"

@@ -8,21 +8,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import polars as pl
 
 from queries.errors import NotBuiltError
 from queries.library import answer
-from queries.selection import Selection
+from queries.selection import DEFAULT_RADIUS_ARCSEC, Selection
 from service.archive import Served, State
 from service.curves import curves
 from service.desk import Job
 from service.errors import BadRequestError, LimitError, PrivateError
 from service.page.state import PageState
 from service.page.targets import Target
+from store.settings import ArchiveSettings, read_settings
 
-FINDER_RADIUS_ARCSEC = 30.0
+_FINDER_ARCSEC = 30.0
 # More would be no picture any more, and seconds in a browser.
 MOST_POINTS = 30_000
 # Objects of one star lie within the match radius of each other, and of its middle.
@@ -55,6 +57,16 @@ class Star:
         return sorted(self.rows["oid"].drop_nulls().unique().to_list())
 
     @property
+    def radius_arcsec(self) -> float:
+        """Of the circle that was searched; 0 if none was."""
+        return float(self.asked["cone"][2]) if "cone" in self.asked else 0.0
+
+    @property
+    def around_arcsec(self) -> float:
+        """How far the finder chart goes."""
+        return max(_FINDER_ARCSEC, 1.3 * self.radius_arcsec)
+
+    @property
     def detections(self) -> pl.DataFrame:
         """The rows that are measurements, not limits."""
         return self.rows.filter(pl.col("mag").is_not_null())
@@ -75,6 +87,12 @@ class Source:
     def archive_path(self) -> str:
         """How commands name the archive: its folder's own name, no path of this machine."""
         return self.served.root.name
+
+    @cached_property
+    def archive_name(self) -> str:
+        """What it was called when it was made, or else its folder's name."""
+        name = read_settings(self.served.root).name
+        return self.archive_path if name == ArchiveSettings().name else name
 
     @contextmanager
     def _work(self) -> Iterator[tuple[State, Job]]:
@@ -118,9 +136,17 @@ class Source:
             found.append({"target": target, "star": star, "filters": by_filter.to_dicts()})
         return found
 
-    def around(self, ra_deg: float, dec_deg: float, radius_arcsec: float) -> pl.DataFrame:
-        """The reference sources about a place, the nearest first."""
-        return self.query("neighbours", ra=ra_deg, dec=dec_deg, radius_arcsec=radius_arcsec)
+    def around(self, star: Star) -> pl.DataFrame:
+        """The reference sources about a star, the nearest first."""
+        return self.query(
+            "neighbours", ra=star.ra_deg, dec=star.dec_deg, radius_arcsec=star.around_arcsec
+        )
+
+    def fields(self, star: Star) -> list[int]:
+        """Fields of the reference sources at a star's place, and of its rows."""
+        within = max(star.radius_arcsec, DEFAULT_RADIUS_ARCSEC)
+        around = self.around(star).filter(pl.col("separation_arcsec") <= within)
+        return sorted({*around["field"], *star.rows["field"].drop_nulls()})
 
     def statistics(self, star: Star) -> pl.DataFrame | None:
         """The row of each of the star's objects; None if there is none to be shown.
@@ -197,7 +223,7 @@ class Source:
         note = (
             "The light-curve product is not built: shown is all within 1.5″ of this object's place."
         )
-        return {"cone": (round(ra, 7), round(dec, 7), 1.5), **narrowing}, (note,)
+        return {"cone": (round(ra, 7), round(dec, 7), DEFAULT_RADIUS_ARCSEC), **narrowing}, (note,)
 
 
 def _rows(published: State, job: Job, asked: dict[str, Any], most: int) -> pl.DataFrame:

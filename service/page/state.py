@@ -36,6 +36,7 @@ class PageState:
     n : which of several is drawn, from 0.
     alone : only the object itself of an id, not all of its star.
     bands : filters that are shown, apart by commas; empty is all.
+    field : the one field that is shown; empty is all.
     flagged : points with flags too, hollow.
     images : points of images that were judged bad too.
     limits : upper limits of images that did not see it.
@@ -53,6 +54,7 @@ class PageState:
     n: int = 0
     alone: bool = False
     bands: str = ""
+    field: str = ""
     flagged: bool = True
     images: bool = False
     limits: bool = False
@@ -131,6 +133,8 @@ class PageState:
         given: dict[str, object] = {}
         if self.filters is not None:
             given["filters"] = self.filters
+        if self.field.isascii() and self.field.isdigit() and len(self.field) < 5:
+            given["fields"] = [int(self.field)]
         if not self.flagged:
             given["flags_mask"] = ANY_FLAG
         if self.images:

@@ -11,6 +11,7 @@ from typing import Any, ParamSpec
 
 import numpy as np
 from dash import ALL, ClientsideFunction, Dash, Input, Output, State, html, no_update
+from flask import request
 
 from products.periodogram import Peak, Photometry, find_peaks, periodogram
 from service.errors import problem_of
@@ -21,7 +22,7 @@ from service.page.finder import finder_chart
 from service.page.heading import chips, file_link
 from service.page.light_curves import chosen, light_curve_page
 from service.page.points import Points, points_of
-from service.page.stars import FINDER_RADIUS_ARCSEC, Source
+from service.page.stars import Source
 from service.page.state import PageState, number
 from store.errors import NightlakeError
 
@@ -38,7 +39,7 @@ def wire(app: Dash, source: Source, base: str) -> None:
     )
     def open_page(path: str | None, search: str | None) -> list[Any]:
         here = (path or "/").removeprefix(base.rstrip("/")).strip("/")
-        bar = frame.bar(base, here, source.archive_path)
+        bar = frame.bar(base, here, source.archive_name)
         try:
             if here == "archive":
                 body = archive_page(source, base)
@@ -117,10 +118,7 @@ def _tell(app: Dash, source: Source, base: str) -> None:
     def draw_finder(theme: str, select: Given, opened: Given) -> Any:
         state = merged(opened, select)
         star = source.star(chosen(state), state)
-        radius = star.asked.get("cone", (0, 0, 0))[2]
-        shown = max(FINDER_RADIUS_ARCSEC, 1.3 * radius)
-        around = source.around(star.ra_deg, star.dec_deg, shown)
-        return finder_chart(star, around, radius, shown, theme)
+        return finder_chart(star, source.around(star), theme)
 
     @app.callback(
         Output("details", "children"), Output("chips", "children"), Input("s-select", "data"),
@@ -130,7 +128,8 @@ def _tell(app: Dash, source: Source, base: str) -> None:
     def list_points(select: Given, opened: Given) -> Any:
         state = merged(opened, select)
         star = source.star(chosen(state), state)
-        return details(source, star), chips(star)
+        address = f"{request.host_url.rstrip('/')}{file_link(base, state, 'parquet')}"
+        return details(source, star, address), chips(star)
 
     @app.callback(
         Output({"file": ALL}, "href"),
@@ -231,8 +230,8 @@ def _in_browser(app: Dash) -> None:
         "gather",
         *(Output(f"s-{name}", "data") for name in ("select", "show", "fold", "find")),
         *(Input(f"c-{name}", "value") for name in (
-            "bands", "points", "y", "time", "bins", "alone", "period", "epoch", "terms", "pmin",
-            "pmax")),
+            "bands", "field", "points", "y", "time", "bins", "alone", "period", "epoch", "terms",
+            "pmin", "pmax")),
         Input("c-find", "n_clicks"), Input("g-time", "relayoutData"),
         Input("g-fold", "relayoutData"), State("s-opened", "data"), State("s-usual", "data"),
         *(State(f"s-{name}", "data") for name in ("select", "show", "fold", "find")),

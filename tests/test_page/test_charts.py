@@ -37,7 +37,8 @@ def test_flagged_points_are_hollow_and_do_not_set_the_scale() -> None:
     assert figure["layout"]["yaxis"]["range"][0] > figure["layout"]["yaxis"]["range"][1]
     symbols = {trace["name"]: trace["marker"]["symbol"] for trace in figure["data"]}
     assert symbols == {
-        "zg": "circle", "zg, flagged": "circle-open", "zr, flagged": "circle-open",
+        "zg": "circle", "zg, flagged or bad image": "circle-open",
+        "zr, flagged or bad image": "circle-open", "flagged or bad image": "circle-open",
     }  # fmt: skip
 
 

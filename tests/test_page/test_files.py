@@ -18,11 +18,13 @@ from polars.testing import assert_frame_equal
 
 from nightlake import Archive
 from service.archive import Served
-from service.page.heading import sexagesimal
+from service.page.around import details
+from service.page.heading import file_link, sexagesimal
 from service.page.light_curves import chosen
-from service.page.snippets import python_of, sql_of
+from service.page.snippets import fetch_of, python_of, sql_of
 from service.page.stars import Source, Star
 from service.page.state import PageState
+from service.page.tables import link, table
 from service.settings import Settings
 
 KEY = ["expid", "rcid", "oid", "hmjd", "mag", "magerr", "catflags", "filtercode", "airmass"]
@@ -45,6 +47,7 @@ def states(archive: Archive, sky: Any) -> list[PageState]:
         PageState(q=sky.searched),
         PageState(q=sky.searched, r="30", images=True),
         PageState(q=sky.searched, bands="zr", flagged=False),
+        PageState(q=sky.searched, field="655"),
         PageState(q=oid),
         PageState(q=oid, alone=True, images=True),
         PageState(q=oid, limits=True, images=True),
@@ -56,6 +59,8 @@ def rows_of(archive: Archive, state: PageState, oid: int, sky: Any) -> pl.DataFr
     more: dict[str, Any] = {"all_images": state.images, "upper_limits": state.limits}
     if state.bands:
         more["filters"] = [state.bands]
+    if state.field:
+        more["fields"] = [int(state.field)]
     if not state.flagged:
         more["flags_mask"] = 65535
     if " " in state.q:
@@ -100,6 +105,16 @@ def test_the_python_gives_the_rows(archive: Archive, sky: Any, source: Source) -
         with redirect_stdout(out):
             exec(script, {})
         assert out.getvalue().strip() == star.rows.write_csv().strip()
+
+
+def test_the_python_gives_the_rows_from_anywhere(archive: Archive, sky: Any, address: str) -> None:
+    state = PageState(q=sky.searched, bands="zr")
+    given: dict[str, Any] = {}
+    with redirect_stdout(io.StringIO()):
+        exec(fetch_of(f"{address}{file_link('/', state, 'parquet')}"), given)
+    expected = rows_of(archive, state, oid_of(archive, sky), sky)
+    assert given["curve"]["expid"].to_list() == expected["expid"].to_list()
+    assert given["curve"]["mag"].to_list() == expected["mag"].to_list()
 
 
 def test_the_sql_gives_the_same_detections(archive: Archive, sky: Any, source: Source) -> None:
@@ -193,6 +208,27 @@ def _unbuilt(sky: Any, state: PageState, tmp_path: Path) -> Star:
         return Source(served).star(chosen(state), state)
     finally:
         served.close()
+
+
+def test_a_table_is_one_component_however_long_it_is(source: Source, sky: Any) -> None:
+    state = PageState(q=sky.searched, r="60")
+    star = source.star(chosen(state), state)
+    assert star.detections.height > 50
+    parts = details(source, star, "")
+    components = [one for part in parts for one in (part, *part._traverse())]
+    assert len(components) < 30
+    given = [one.to_plotly_json()["props"] for one in components if not isinstance(one, str)]
+    (listing,) = [props["data-html"] for props in given if "data-html" in props]
+    assert listing.count("<tr>") == star.detections.height + 1
+
+
+def test_what_stands_in_a_table_is_text() -> None:
+    box = table(("<i>",), [["<script>"], [link("<b>", 'x"y')]], "it", words=(0,))
+    text = box.to_plotly_json()["props"]["data-html"]
+    assert "<script>" not in text
+    assert "<b>" not in text
+    assert "<i>" not in text
+    assert 'href="x&#34;y"' in text
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from service.page.state import ANY_FLAG, PageState, number, span
 TEXT = st.text(max_size=40)
 STATES = st.builds(
     PageState,
-    q=TEXT, r=TEXT, n=st.integers(0, 10**6 - 1), alone=st.booleans(), bands=TEXT,
+    q=TEXT, r=TEXT, n=st.integers(0, 10**6 - 1), alone=st.booleans(), bands=TEXT, field=TEXT,
     flagged=st.booleans(), images=st.booleans(), limits=st.booleans(), errors=st.booleans(),
     time=st.sampled_from(["hmjd", "mjd"]), y=st.sampled_from(["mag", "flux"]),
     bins=st.sampled_from(["0", "10", "20", "50"]), p=TEXT, e=TEXT, find=st.booleans(),
@@ -68,7 +68,8 @@ def test_a_span_is_two_numbers() -> None:
 
 def test_what_narrows_is_what_archive_lightcurve_takes() -> None:
     assert PageState().narrowing == {}
-    state = PageState(bands="zr,zx", flagged=False, images=True, limits=True)
+    state = PageState(bands="zr,zx", field="655", flagged=False, images=True, limits=True)
     assert state.narrowing == {
-        "filters": ["zr"], "flags_mask": ANY_FLAG, "all_images": True, "upper_limits": True,
+        "filters": ["zr"], "fields": [655], "flags_mask": ANY_FLAG, "all_images": True,
+        "upper_limits": True,
     }  # fmt: skip

@@ -76,7 +76,7 @@
         return "?" + given.toString();
       },
 
-      gather(bands, points, y, time, bins, alone, period, epoch, terms, pmin, pmax, find,
+      gather(bands, field, points, y, time, bins, alone, period, epoch, terms, pmin, pmax, find,
              timeSeen, foldSeen, opened, usual, select, shown, fold, sought) {
         if (!opened) return [no(), no(), no(), no()];
         for (const [key, name] of [["c-coarse", "Period, logarithmic"], ["c-fine", "Period, finer"]]) {
@@ -86,7 +86,7 @@
         const bit = (name) => ((points || []).includes(name) ? "1" : "0");
         const all = (bands || []).length === 3 || !(bands || []).length;
         const next = {
-          select: { bands: all ? "" : bands.join(","), flagged: bit("flagged"), images: bit("images"),
+          select: { bands: all ? "" : bands.join(","), field: field || "", flagged: bit("flagged"), images: bit("images"),
                     limits: bit("limits"), alone: alone || "0" },
           show: { errors: bit("errors"), y: y, time: time },
           fold: { p: (period || "").trim(), e: (epoch || "").trim(), bins: bins },
@@ -104,6 +104,7 @@
         if (shown && shown.y !== y) { delete seen.ty; delete seen.fy; opened = { ...opened, ty: "", fy: "" }; }
         if (shown && shown.time !== time) { delete seen.tx; opened = { ...opened, tx: "" }; }
         const state = { ...opened, ...next.select, ...next.show, ...next.fold, ...next.find, ...seen };
+        document.title = document.title.replace(/^.*(?=Nightlake)/, `${(opened.q || "").split("\n")[0].slice(0, 60)} · `);
         const address = window.location.pathname + searchOf(state, usual);
         if (address !== window.location.pathname + window.location.search) {
           window.history.replaceState(window.history.state, "", address);
