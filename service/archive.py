@@ -82,7 +82,7 @@ class State:
         self.reader.close()
         if session is not None:
             # It waits for questions that nobody waits for any more: not on the event loop.
-            threading.Thread(target=session.close, name="nightlake-close").start()
+            threading.Thread(target=session.close, name="nightlake-close", daemon=False).start()
 
 
 class Served:
