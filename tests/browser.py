@@ -26,7 +26,7 @@ _QUIET = (
     "--disable-background-timer-throttling",
 )  # fmt: skip
 # Of a page that loads, of a script, and of one answer of the driver, which has no limit of its own.
-_LOAD_SECONDS, _SCRIPT_SECONDS, _ANSWER_SECONDS = 30, 20, 40
+_LOAD_SECONDS, _SCRIPT_SECONDS, _ANSWER_SECONDS = 60, 30, 75
 # All waits of one browser together: a page that is broken breaks many tests.
 _PATIENCE_SECONDS = 150.0
 
@@ -53,7 +53,7 @@ class Browser:
         """What a script in the page returns."""
         return self._driver.execute_script(f"return {script}")
 
-    def wait(self, condition: str, seconds: float = 30.0) -> Any:
+    def wait(self, condition: str, seconds: float = 60.0) -> Any:
         """What a script returns, as soon as that is something."""
         from selenium.webdriver.support.ui import WebDriverWait
 

@@ -3,10 +3,9 @@
 (function () {
   const no = () => window.dash_clientside.no_update;
   const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
-  const triggered = () => {
-    const by = window.dash_clientside.callback_context.triggered;
-    return by.length ? by[0].prop_id : "";
-  };
+  // Whether it is because of this that something is to be done: several may come as one.
+  const came = (prefix) =>
+    window.dash_clientside.callback_context.triggered.some((one) => one.prop_id.startsWith(prefix));
 
   // --- light and dark ---------------------------------------------------------------------
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
@@ -57,7 +56,7 @@
   window.dash_clientside = Object.assign({}, window.dash_clientside, {
     nightlake: {
       theme(clicks) {
-        if (clicks && triggered().startsWith("theme-switch")) {
+        if (clicks && came("theme-switch.")) {
           const next = themeNow() === "dark" ? "light" : "dark";
           try { localStorage.setItem("nightlake-theme", next); } catch { /* private windows */ }
         }
@@ -82,7 +81,6 @@
         for (const [key, name] of [["c-coarse", "Period, logarithmic"], ["c-fine", "Period, finer"]]) {
           document.querySelector(`#${key} [role=slider]`)?.setAttribute("aria-label", name);
         }
-        const by = triggered();
         const bit = (name) => ((points || []).includes(name) ? "1" : "0");
         const all = (bands || []).length === 3 || !(bands || []).length;
         const next = {
@@ -91,12 +89,12 @@
           show: { errors: bit("errors"), y: y, time: time },
           fold: { p: (period || "").trim(), e: (epoch || "").trim(), bins: bins },
         };
-        const finding = by.startsWith("c-find.") || (sought ? sought.find === "1" : opened.find === "1");
+        const finding = find || (sought ? sought.find === "1" : opened.find === "1");
         next.find = { find: finding ? "1" : "0", pmin: pmin, pmax: pmax, terms: terms };
         if (same(opened, window.nightlakeOpened) === false) { seen = {}; window.nightlakeOpened = opened; }
         const view = { tx: [timeSeen, "xaxis"], ty: [timeSeen, "yaxis"], fx: [foldSeen, "xaxis"], fy: [foldSeen, "yaxis"] };
         for (const [name, [layout, axis]] of Object.entries(view)) {
-          if (!by.startsWith(name[0] === "t" ? "g-time." : "g-fold.")) continue;
+          if (!came(name[0] === "t" ? "g-time." : "g-fold.")) continue;
           const text = range(layout, axis);
           if (text !== undefined) seen[name] = text;
         }
@@ -104,7 +102,7 @@
         if (shown && shown.y !== y) { delete seen.ty; delete seen.fy; opened = { ...opened, ty: "", fy: "" }; }
         if (shown && shown.time !== time) { delete seen.tx; opened = { ...opened, tx: "" }; }
         const state = { ...opened, ...next.select, ...next.show, ...next.fold, ...next.find, ...seen };
-        document.title = document.title.replace(/^.*(?=Nightlake)/, `${(opened.q || "").split("\n")[0].slice(0, 60)} · `);
+        document.title = document.title.replace(/^.*?(?=Nightlake · )/, `${(opened.q || "").split("\n")[0].slice(0, 60)} · `);
         const address = window.location.pathname + searchOf(state, usual);
         if (address !== window.location.pathname + window.location.search) {
           window.history.replaceState(window.history.state, "", address);
@@ -114,14 +112,13 @@
       },
 
       period(typed, coarse, fine, _half, _double, peaks, clicked, base, figure) {
-        const by = triggered();
         const log = (value) => Math.min(Math.max(Math.log10(value), Math.log10(0.03)), 3);
         const all = (text) => {
           const value = number(text);
           return [text, value === null ? no() : log(value), 0, text];
         };
         const now = number(typed);
-        if (by.startsWith("s-peaks.")) {
+        if (came("s-peaks.")) {
           // The strongest, unless a period is there already. By itself and not as an answer: Dash
           // ends a chain of callbacks that comes back to where it began, and would not fold.
           if (peaks && peaks.length && (now === null || window.nightlakeSought)) {
@@ -130,20 +127,20 @@
           }
           return [no(), no(), no(), no()];
         }
-        if (by.startsWith("c-period.")) return [no(), now === null ? no() : log(now), 0, typed];
-        if (by.startsWith("c-coarse.")) return Math.abs(log(now || 1e-9) - coarse) < 1e-9 ? [no(), no(), no(), no()] : [written(10 ** coarse), no(), 0, written(10 ** coarse)];
-        if (by.startsWith("c-fine.")) {
+        if (came("c-half.")) return now === null ? [no(), no(), no(), no()] : all(written(now / 2));
+        if (came("c-double.")) return now === null ? [no(), no(), no(), no()] : all(written(now * 2));
+        if (came("g-power.") && clicked) {
+          const point = clicked.points[0];
+          const peak = point.curveNumber === 1 ? peaks[point.pointIndex] : null;
+          return all(peak || written(point.x));
+        }
+        if (came("c-period.")) return [no(), now === null ? no() : log(now), 0, typed];
+        if (came("c-coarse.")) return Math.abs(log(now || 1e-9) - coarse) < 1e-9 ? [no(), no(), no(), no()] : [written(10 ** coarse), no(), 0, written(10 ** coarse)];
+        if (came("c-fine.")) {
           const from = number(base);
           if (from === null) return [no(), no(), no(), no()];
           const text = fine === 0 ? base : written(1 / (1 / from + fine / baseline(figure)));
           return text === typed ? [no(), no(), no(), no()] : [text, log(number(text)), no(), no()];
-        }
-        if (by.startsWith("c-half.")) return now === null ? [no(), no(), no(), no()] : all(written(now / 2));
-        if (by.startsWith("c-double.")) return now === null ? [no(), no(), no(), no()] : all(written(now * 2));
-        if (by.startsWith("g-power.") && clicked) {
-          const point = clicked.points[0];
-          const peak = point.curveNumber === 1 ? peaks[point.pointIndex] : null;
-          return all(peak || written(point.x));
         }
         return [no(), no(), no(), no()];
       },
