@@ -16,10 +16,11 @@ from transforms.listed import positions
 from transforms.lookup import Places
 from transforms.match import SkyGrid, ids_of, match_rank, matched
 from transforms.photometry import colour_correction
+from transforms.placing import places, put
 from transforms.pixel_scale import chip_grid, pixel_scales
 from transforms.scale_difference import scale_differences
 from transforms.sorting import RadixSorter
-from transforms.statistics import astrometric_rms, object_statistics
+from transforms.statistics import astrometric_rms, object_statistics, robust_scatter
 from transforms.wcs_cards import read_cards
 
 
@@ -63,6 +64,10 @@ def compile_for_matchfiles() -> None:
     astrometric_rms([0, 2], ra, dec, ra[:1], dec[:1])
     cluster(ra, dec, [0, 1])
     positions([1, 2], [1])
+    place = places(np.array([0], np.int32), np.array([0], np.int32), 1).place
+    for kind in ("f8", "f4", "u2"):
+        put(np.zeros(1, kind), place, np.zeros(1, kind))
+    robust_scatter([0, 2], dec)
     RadixSorter().sort(np.array([2, 1]))
 
 

@@ -196,6 +196,21 @@ def object_statistics(
     return made
 
 
+def robust_scatter(
+    starts: ArrayLike, mag: ArrayLike, usable: ArrayLike | None = None
+) -> tuple[Floats, Floats, Counts]:
+    """`medianmag`, `medianabsdev` and `ngoodobs` alone, of objects whose dates say nothing.
+
+    Parameters are those of `object_statistics`, and so are the values.
+    """
+    m = np.require(mag, np.float64, ["C", "A", "W"])
+    rows = _checked(starts, m.size)
+    centre, deviation = np.empty(rows.size - 1), np.empty(rows.size - 1)
+    count = np.empty(rows.size - 1, dtype=np.int32)
+    _fill_scatter(rows, m, _mask(usable, m.size), centre, deviation, count)
+    return centre, deviation, count
+
+
 def good_epochs(catflags: ArrayLike) -> Mask:
     """Epochs without any flag: what the real matchfile counts as `ngoodobs` and takes means of.
 
@@ -301,6 +316,32 @@ def _gather(
             known += has_error
             n += 1
     return n, known, errors
+
+
+@kernel
+def _fill_scatter(
+    starts: NDArray[np.int64],
+    mag: Floats,
+    usable: Mask,
+    centre: Floats,
+    deviation: Floats,
+    count: Counts,
+) -> None:
+    longest = 1
+    for i in range(starts.size - 1):
+        longest = max(longest, starts[i + 1] - starts[i])
+    epochs = np.empty(longest)
+    for i in range(starts.size - 1):
+        n = 0
+        for row in range(starts[i], starts[i + 1]):
+            if usable[row] & math.isfinite(mag[row]):
+                epochs[n] = mag[row]
+                n += 1
+        ordered = epochs[:n]
+        ordered.sort()
+        count[i] = n
+        centre[i] = median(ordered)
+        deviation[i] = median_absolute_deviation(ordered, centre[i])
 
 
 @kernel

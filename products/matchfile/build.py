@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,21 +20,22 @@ from products.matchfile.columns import (
     Row,
 )
 from products.matchfile.exposures import exposure_rows
-from products.matchfile.rows import Taken, taken, unit_vectors
+from products.matchfile.rows import taken, unit_vectors
 from products.matchfile.sources import add_statistics, source_rows
-from store.matchfile import reference_image_id
+from store.executor import available_cores
+from store.matchfile import SOURCEDATA, reference_image_id
 from transforms.clustering import cluster
 from transforms.error_model import ErrorModel, fit_error_model
 from transforms.identifiers import pid
 from transforms.listed import positions
+from transforms.placing import NOWHERE, places, put
 from transforms.relative_photometry import (
     LARGEST_ERROR_MAG,
     Refinement,
     refine_zero_points,
     unrefined,
 )
-from transforms.sorting import RadixSorter
-from transforms.statistics import good_epochs, object_statistics
+from transforms.statistics import good_epochs, robust_scatter
 
 Floats = NDArray[np.float64]
 
@@ -48,6 +50,8 @@ MOST_MODEL_ROWS = 100_000
 SCATTER_PER_DEVIATION = 1.4826
 # Sources of one image, more than there ever are: a row's id is the image's, and its number there.
 ROWS_OF_IMAGE = 1_000_000
+# Rows that are finished at once.
+PIECE = 32_768
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +79,13 @@ def build(inputs: Inputs, making: Making) -> Match:
     """
     images = inputs.images
     exposure = positions(inputs.detections["expid"], images["expid"])
-    rows = _in_order(inputs.detections, exposure, images)
-    all_starts = _all_starts(rows, inputs)
+    rows, all_starts = _in_order(inputs, exposure)
     refinement = _refine(rows, all_starts, inputs, making)
     correction, refined = refinement.correction, refinement.refined
-    _add_dates(rows, images)
-    _calibrate(rows, correction)
     numbers, starts = _objects(all_starts, making)
-    model = _model(rows, all_starts)
-    rows["magerr"] = model.errors(rows["mag"]).astype(np.float32)
-    rows["matchid"] = inputs.references["sourceid"][rows["source"]].astype(np.uint32)
+    model = _model(rows, all_starts, correction)
+    _finish(rows, images, correction, model)
+    rows["matchid"] = inputs.references["sourceid"].astype(np.uint32).take(rows["source"])
     references = taken(inputs.references, numbers)
     sources = source_rows(references["sourceid"], references["ra"], references["dec"], references)
     others = _transient_rows(inputs, exposure, making, correction, model)
@@ -115,22 +116,31 @@ def build(inputs: Inputs, making: Making) -> Match:
 
 
 def _in_order(
-    detections: Columns, exposure: NDArray[np.int32], images: Columns
-) -> dict[str, NDArray[Any]]:
-    """The rows that have a source, by source and time; `source` and `exposure` are numbers."""
-    matched = np.flatnonzero(detections["source"] >= 0)
-    source = detections["source"].take(matched).astype(np.int64)
-    number = exposure.take(matched)
-    order, _ = RadixSorter().sort(source * max(1, images["expid"].size) + number)
-    chosen = matched.take(order)
-    rows: dict[str, Any] = {name: Taken(detections[name], chosen) for name in _WRITTEN}
-    rows |= {name: detections[name].take(chosen) for name in _USED}
-    return rows | {"source": source.take(order), "exposure": number.take(order)}
+    inputs: Inputs, exposure: NDArray[np.int32]
+) -> tuple[dict[str, NDArray[Any]], NDArray[np.int64]]:
+    """The rows that have a source, by source and time, and where those of each source begin.
+
+    `source` and `exposure` are numbers. What is in order already is not moved.
+    """
+    detections = inputs.detections
+    source = detections["source"]
+    found = places(
+        np.where(source < 0, NOWHERE, source), exposure, inputs.references["sourceid"].size
+    )
+    columns = {name: detections[name] for name in (*_COLUMNS, "source")} | {"exposure": exposure}
+    if found.moved:
+        rows = {name: np.empty(found.size, column.dtype) for name, column in columns.items()}
+        for name, column in rows.items():
+            put(columns[name], found.place, column)
+    else:
+        rows = {name: column[: found.size] for name, column in columns.items()}
+    return rows, found.starts
 
 
-# Columns of detections that something is computed from, and those that are only written.
-_USED = ("ra", "dec", "hmjd", "mag", "magerr", "catflags")
-_WRITTEN = ("expid", "sourceid", "xpos", "ypos", "flux", "fluxerr", "chi", "sharp")
+_COLUMNS = (
+    "expid", "sourceid", "ra", "dec", "xpos", "ypos", "hmjd", "flux", "fluxerr", "mag", "magerr",
+    "chi", "sharp", "catflags",
+)  # fmt: skip
 
 
 def _refine(rows: Columns, starts: NDArray[np.int64], inputs: Inputs, making: Making) -> Refinement:
@@ -162,24 +172,40 @@ def _rows_of_sources(
     return np.repeat(starts[numbers] - begins[:-1], lengths) + np.arange(begins[-1]), begins
 
 
-def _add_dates(rows: dict[str, NDArray[Any]], images: Columns) -> None:
-    middle = images["obsmjd"] + images["exptime"] / 2 / SECONDS_PER_DAY
+def _refined(mag: NDArray[Any], exposure: NDArray[np.int32], correction: Floats) -> NDArray[Any]:
+    return (mag + correction.take(exposure)).astype(np.float32)
+
+
+def _finish(
+    rows: dict[str, NDArray[Any]], images: Columns, correction: Floats, model: ErrorModel
+) -> None:
+    """Add dates and refined magnitudes, and give columns the names that they have in the file.
+
+    A piece after the other, each by one core: what comes between stays in the nearer caches.
+    """
     number = rows["exposure"]
-    rows["mjd"] = middle.take(number)
-    rows["hjd"] = rows.pop("hmjd") + MJD_ZERO_JD
-    rows["programid"] = np.maximum(images["programid"], 0).astype(np.uint16).take(number)
+    middle = images["obsmjd"] + images["exptime"] / 2 / SECONDS_PER_DAY
+    programid = np.maximum(images["programid"], 0).astype(np.uint16)
+    hmjd, mag = rows.pop("hmjd"), rows["mag"]
+    made = {
+        name: np.empty(number.size, SOURCEDATA.dtype[name])
+        for name in ("mjd", "hjd", "programid", "mag", "magerr")
+    }
 
+    def finish(start: int) -> None:
+        at = slice(start, start + PIECE)
+        exposure = number[at]
+        made["mjd"][at] = middle.take(exposure)
+        made["hjd"][at] = hmjd[at] + MJD_ZERO_JD
+        made["programid"][at] = programid.take(exposure)
+        made["mag"][at] = _refined(mag[at], exposure, correction)
+        made["magerr"][at] = model.errors(made["mag"][at])
 
-def _calibrate(rows: dict[str, NDArray[Any]], correction: Floats) -> None:
-    """Refine the magnitudes, and give columns the names that they have in the file."""
-    rows["mag"] = (rows["mag"] + correction[rows["exposure"]]).astype(np.float32)
+    with ThreadPoolExecutor(available_cores()) as cores:
+        list(cores.map(finish, range(0, number.size, PIECE)))
     rows["magerrmodel"] = rows.pop("magerr")
     rows["psfflux"], rows["psffluxerr"] = rows.pop("flux"), rows.pop("fluxerr")
-
-
-def _all_starts(rows: Columns, inputs: Inputs) -> NDArray[np.int64]:
-    """Where each reference source's rows begin, and the last end."""
-    return np.searchsorted(rows["source"], np.arange(inputs.references["sourceid"].size + 1))
+    rows |= made
 
 
 def _objects(
@@ -192,23 +218,21 @@ def _objects(
     return numbers, np.append(starts[numbers], starts[-1])
 
 
-def _model(rows: Columns, starts: NDArray[np.int64]) -> ErrorModel:
+def _model(rows: Columns, starts: NDArray[np.int64], correction: Floats) -> ErrorModel:
     """Of the scatter of sources, or of the formal errors where few have enough epochs."""
-    good = good_epochs(rows["catflags"])
     many = np.flatnonzero(np.diff(starts) >= MODEL_EPOCHS)
     if many.size >= LEAST_MODEL_SOURCES:
         some = many[:: -(-many.size // MOST_MODEL_SOURCES)]
         at, begins = _rows_of_sources(starts, some)
-        made = object_statistics(
-            begins, rows["hjd"][at], rows["mag"][at], rows["magerrmodel"][at], good[at]
-        )
-        enough = made.ngoodobs >= MODEL_EPOCHS
+        mag = _refined(rows["mag"][at], rows["exposure"][at], correction)
+        centre, deviation, count = robust_scatter(begins, mag, good_epochs(rows["catflags"][at]))
+        enough = count >= MODEL_EPOCHS
         if enough.sum() >= LEAST_MODEL_SOURCES:
-            scatter = SCATTER_PER_DEVIATION * made.medianabsdev[enough]
-            return fit_error_model(made.medianmag[enough], scatter)
-    known = np.flatnonzero(good)
+            return fit_error_model(centre[enough], SCATTER_PER_DEVIATION * deviation[enough])
+    known = np.flatnonzero(good_epochs(rows["catflags"]))
     known = known[:: -(-known.size // MOST_MODEL_ROWS) or 1]
-    return fit_error_model(rows["mag"][known], rows["magerrmodel"][known])
+    mag = _refined(rows["mag"][known], rows["exposure"][known], correction)
+    return fit_error_model(mag, rows["magerr"][known])
 
 
 def _transient_rows(
@@ -234,14 +258,10 @@ def _transient_rows(
     order = np.argsort(group, kind="stable")
     order = order[np.searchsorted(group[order], 0) :]
     chosen = alone.take(order)
-    rows: dict[str, Any] = {
-        name: inputs.detections[name].take(chosen) for name in (*_USED, *_WRITTEN)
-    }
+    rows: dict[str, Any] = {name: inputs.detections[name].take(chosen) for name in _COLUMNS}
     rows |= {"exposure": number.take(order), "matchid": group.take(order).astype(np.uint32)}
     rows["psfmag"], rows["psfmagerr"] = rows["mag"], rows["magerr"]
-    _add_dates(rows, inputs.images)
-    _calibrate(rows, correction)
-    rows["magerr"] = model.errors(rows["mag"]).astype(np.float32)
+    _finish(rows, inputs.images, correction, model)
     with np.errstate(divide="ignore", invalid="ignore"):
         rows["snr"] = rows["psfflux"] / rows["psffluxerr"]
     image = np.array([pid(e, inputs.channel.rcid) for e in inputs.images["expid"].tolist()])

@@ -1,0 +1,212 @@
+"""A channel's rows out of files that hold others' too, each value at its place as soon as it is read.
+
+    which     columns that tell whose the rows are: row groups without one of ours are done with
+    where     the place of each row, by source and time
+    values    all other columns of the row groups that are left, a few at a time: what is decoded
+              is still in the nearer caches when it is taken to its place
+
+Nothing but what is wanted ever stands in memory as a whole, and both cores decode.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from products.matchfile.columns import Columns
+from store.contract import DETECTIONS
+from store.errors import DamagedArchiveError
+from store.executor import available_cores
+from transforms.listed import positions
+from transforms.placing import LAST, NOWHERE, places, put
+
+Numbers = NDArray[np.int32]
+
+# Rows decoded at once: of thirteen columns they stay in the nearer caches. And rows of which four
+# columns are looked at.
+PIECE = 32_768
+LOOKED_AT = 131_072
+_WHOSE = ("rcid", "expid", "oid", "match_rank")
+_VALUES = (
+    "sourceid", "ra", "dec", "xpos", "ypos", "hmjd", "flux", "fluxerr", "mag", "magerr", "chi",
+    "sharp", "catflags",
+)  # fmt: skip
+
+
+class Wanted(NamedTuple):
+    """Whose rows are wanted."""
+
+    rcid: int
+    expid: NDArray[np.int64]
+    """(k,), the exposures of its images, each once."""
+    first_oid: int
+    """The id of its reference source 0."""
+    sourceid: NDArray[Any]
+    """(m,), the reference sources, ascending."""
+
+
+class _Part(NamedTuple):
+    """Some row groups of a file, and the nights whose rows in it do not count."""
+
+    path: Path
+    metadata: pq.FileMetaData
+    groups: list[int]
+    without: frozenset[date]
+
+
+class _Piece(NamedTuple):
+    """Row groups with rows that are wanted: the source and the exposure of each row of theirs."""
+
+    part: _Part
+    source: Numbers
+    exposure: Numbers
+
+
+def read_rows(files: Iterable[tuple[Path, frozenset[date]]], wanted: Wanted) -> Columns:
+    """The wanted rows that have a source, by source and time, and after them those without one.
+
+    Rows whose source is not among the wanted ones are left out, and such as are not the nearest to
+    theirs.
+
+    Parameters
+    ----------
+    files : of detections or light curves; the rows of some nights are left out of each.
+
+    Returns
+    -------
+    Columns : the detections that `products.matchfile.columns.Inputs` has.
+
+    Raises
+    ------
+    DamagedArchiveError : a file cannot be read.
+    """
+    parts = [part for path, without in files for part in _parts(path, without)]
+    number_of = _numbers(wanted.sourceid)
+    with ThreadPoolExecutor(available_cores()) as cores:
+        found = cores.map(lambda part: list(_whose(part, wanted, number_of)), parts)
+        pieces = [piece for of_part in found for piece in of_part]
+        where = places(
+            *(np.concatenate([_NONE, *(getattr(p, name) for p in pieces)]) for name in _TOLD),
+            wanted.sourceid.size,
+        )
+        rows = {name: np.empty(where.size, np.dtype(DETECTIONS[name].dtype)) for name in _VALUES}
+        rows |= {"source": np.empty(where.size, np.int32), "expid": np.empty(where.size, np.int64)}
+        at = np.split(where.place, np.cumsum([piece.source.size for piece in pieces])[:-1])
+        list(cores.map(lambda piece, place: _take(piece, place, rows, wanted), pieces, at))
+    rows["is_unmatched"] = np.arange(where.size) >= where.starts[-1]
+    return rows
+
+
+_TOLD = ("source", "exposure")
+_NONE = np.empty(0, dtype=np.int32)
+
+
+def _parts(path: Path, without: frozenset[date]) -> Iterator[_Part]:
+    with _of_archive(path):
+        metadata = pq.read_metadata(path)
+    sizes = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
+    for groups in _cut(range(len(sizes)), sizes, LOOKED_AT):
+        yield _Part(path, metadata, groups, without)
+
+
+def _cut(groups: Iterable[int], sizes: Sequence[int], rows: int) -> Iterator[list[int]]:
+    """Row groups in lists of so many rows, the last group of each list more."""
+    some: list[int] = []
+    for group in groups:
+        some.append(group)
+        if sum(sizes[one] for one in some) >= rows:
+            yield some
+            some = []
+    if some:
+        yield some
+
+
+def _whose(part: _Part, wanted: Wanted, number_of: Numbers) -> Iterator[_Piece]:
+    """The pieces of a part that have wanted rows."""
+    rows = _read(part, (*_WHOSE, *(["night"] if part.without else [])))
+    exposure = positions(as_numpy(rows["expid"], -1), wanted.expid)
+    ours = (as_numpy(rows["rcid"], -1) == wanted.rcid) & (exposure >= 0)
+    if part.without:
+        nights = pa.array(sorted(part.without), pa.date32())
+        ours &= ~pc.is_in(rows["night"], value_set=nights).to_numpy()
+    oid = as_numpy(rows["oid"], -1)
+    sourceid = oid - wanted.first_oid
+    # An id that no source has finds the last place, where none is.
+    known = (sourceid >= 0) & (sourceid < number_of.size)
+    source = number_of[np.where(known, sourceid, number_of.size - 1)]
+    source[(oid < 0) & (as_numpy(rows["match_rank"], -1) < 0)] = LAST
+    source[~ours] = NOWHERE
+    sizes = [part.metadata.row_group(group).num_rows for group in part.groups]
+    ends = np.cumsum(sizes)
+    there = [
+        k for k, end in enumerate(ends) if (source[end - sizes[k] : end] != NOWHERE).any()
+    ]
+    for some in _cut(there, sizes, PIECE):
+        at = np.concatenate([np.arange(ends[k] - sizes[k], ends[k]) for k in some])
+        groups = [part.groups[k] for k in some]
+        yield _Piece(part._replace(groups=groups), source[at], exposure[at])
+
+
+def _numbers(sourceid: NDArray[Any]) -> Numbers:
+    """The number of each source by its id; that of no source comes last."""
+    numbers = np.full(int(sourceid[-1]) + 2 if sourceid.size else 1, NOWHERE, dtype=np.int32)
+    numbers[sourceid] = np.arange(sourceid.size)
+    return numbers
+
+
+def _take(
+    piece: _Piece, place: Numbers, rows: dict[str, NDArray[Any]], wanted: Wanted
+) -> None:
+    """Read the values of a piece, and take them to their places."""
+    read = _read(piece.part, _VALUES)
+    for name in _VALUES:
+        put(as_numpy(read[name], 0), place, rows[name])
+    put(piece.source, place, rows["source"])
+    put(wanted.expid[piece.exposure], place, rows["expid"])
+
+
+def _read(part: _Part, columns: Iterable[str]) -> pa.Table:
+    with _of_archive(part.path), pq.ParquetFile(part.path, metadata=part.metadata) as file:
+        return file.read_row_groups(part.groups, columns=list(columns), use_threads=False)
+
+
+@contextmanager
+def _of_archive(path: Path) -> Iterator[None]:
+    """A file that cannot be read is damage."""
+    try:
+        yield
+    except (OSError, pa.ArrowException) as error:
+        raise DamagedArchiveError(
+            f"cannot be read ({' '.join(str(error).split())[:200]})",
+            where=path,
+            hint="Check the archive with: nightlake verify ARCHIVE.",
+        ) from error
+
+
+def read_whole(path: Path, columns: Iterable[str]) -> pa.Table:
+    """Some columns of a file, all rows.
+
+    Raises
+    ------
+    DamagedArchiveError : it cannot be read.
+    """
+    with _of_archive(path):
+        return pq.read_table(path, columns=list(columns))
+
+
+def as_numpy(column: pa.ChunkedArray, null: int) -> NDArray[Any]:
+    """A column as numpy has it; nulls are NaN in floats, `null` in whole numbers."""
+    if pa.types.is_integer(column.type) and column.null_count:
+        column = pc.fill_null(column, pa.scalar(null, column.type))
+    found: NDArray[Any] = column.to_numpy()
+    return found
