@@ -5,7 +5,8 @@ python -m benchmarks.matchfile [--rows N] [--json FILE]
 The whole of an export reads the light curves as built, groups and calibrates them and writes the
 file. The peers have the rows of `sourcedata` in memory and only write them, PyTables by its
 documented loop over `table.row`, a part of them, pandas by `DataFrame.to_hdf(format="table")`: they
-are held against our writing of a whole file that is in memory too.
+are held against our writing of a whole file that is in memory too. Peak memory is that of a process
+that makes several files and does nothing else.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import time
 import warnings
 from collections.abc import Sequence
 from functools import cached_property
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,8 @@ import tables
 from numpy.typing import NDArray
 
 from benchmarks.curves_archive import CCDIDS, FID, FIELD, QID, Quadrant, Survey, create
-from benchmarks.harness import Ratio, Result, in_turn, own_peak_mb, played, times_faster
+from benchmarks.harness import Ratio, Result, in_turn, played, times_faster
+from benchmarks.memory import PROC
 from products.lightcurves.job import build
 from products.matchfile.columns import Channel, Making
 from products.matchfile.job import make_matchfile, match_of
@@ -37,6 +40,8 @@ SOURCES = 4_000
 CHANNEL = Channel(FIELD, FID, CCDIDS[0], QID)
 # Rows that the loop writes; of all it would take minutes.
 LOOP_ROWS = 50_000
+# Files that one process makes one after the other, for their memory.
+FILES = 8
 
 
 class OneQuadrant(Survey):
@@ -64,7 +69,13 @@ def run(rows: int, rounds: int) -> Result:
         create(root, OneQuadrant(sources, nights=max(1, epochs // 5), epochs=epochs))
         build(root)
         with connect(open_snapshot(root)) as session:
-            return _compared(session, out, rounds)
+            result = _compared(session, out, rounds)
+        peaks = _peaks_mb(root, out)
+    result.peak_memory_mb = peaks[-1]
+    result.figures["peak MB of a process, one file"] = peaks[0]
+    grown = Ratio(f"peak memory, {FILES} files over one", peaks[-1] / peaks[0], 1.15, at_most=True)
+    result.ratios.append(grown)
+    return result
 
 
 def _compared(session: Session, out: Path, rounds: int) -> Result:
@@ -104,7 +115,6 @@ def _compared(session: Session, out: Path, rounds: int) -> Result:
         Ratio("written from memory, against DataFrame.to_hdf(format='table')",
               times_faster(seconds, "written from memory", "to_hdf"), 5),
     ]  # fmt: skip
-    result.peak_memory_mb = own_peak_mb()
     return result
 
 
@@ -113,6 +123,23 @@ def _processor_seconds(session: Session, out: Path) -> float:
     start = time.process_time()
     make_matchfile(session, CHANNEL, out, Making(statistics=False))
     return time.process_time() - start
+
+
+def _peaks_mb(root: Path, out: Path) -> list[float]:
+    """Peak memory of a process of its own after each of some exports, as one worker makes them."""
+    with get_context("spawn").Pool(1) as pool:
+        return pool.apply(_peaks_of_exports, (root, out))
+
+
+def _peaks_of_exports(root: Path, out: Path) -> list[float]:
+    peaks = []
+    with connect(open_snapshot(root)) as session:
+        for _ in range(FILES):
+            make_matchfile(session, CHANNEL, out, Making())
+            # Of what it has run itself; the resource usage has that of who started it, too.
+            status = (PROC / "self" / "status").read_text(encoding="ascii").split()
+            peaks.append(int(status[status.index("VmHWM:") + 1]) / 1024)
+    return peaks
 
 
 def _loop(rows: NDArray[Any], path: Path) -> None:

@@ -84,6 +84,15 @@ def write_file(path: Path, data: bytes | memoryview) -> None:
         file.sync()
 
 
+def sync_file(path: Path) -> None:
+    """Make the content of a file last that somebody else wrote."""
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def sync_folder(folder: Path) -> None:
     """Make the names in `folder` last."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

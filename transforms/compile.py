@@ -18,6 +18,8 @@ from transforms.match import SkyGrid, ids_of, match_rank, matched
 from transforms.photometry import colour_correction
 from transforms.placing import places, put
 from transforms.pixel_scale import chip_grid, pixel_scales
+from transforms.relative_photometry import refine_zero_points
+from transforms.rows import fill
 from transforms.scale_difference import scale_differences
 from transforms.sorting import RadixSorter
 from transforms.statistics import astrometric_rms, object_statistics, robust_scatter
@@ -68,6 +70,13 @@ def compile_for_matchfiles() -> None:
     for kind in ("f8", "f4", "u2"):
         put(np.zeros(1, kind), place, np.zeros(1, kind))
     robust_scatter([0, 2], dec)
+    for wide, narrow, short in ((4, 11, 2), (8, 14, 2)):
+        fields = [("f8", wide), ("f4", narrow), ("u2", short)]
+        names = [(f"{kind}{n}", kind) for kind, count in fields for n in range(count)]
+        records = np.zeros(1, dtype=[("u2", "u2"), *names][1:])
+        fill(records, {name: records[name] for name, _ in names})
+    star, exposure = np.divmod(np.arange(40), 2)
+    refine_zero_points(star, exposure, star, star + 0.01, star < 20, stars=20, exposures=2)
     RadixSorter().sort(np.array([2, 1]))
 
 

@@ -10,12 +10,15 @@ left out, and the rest is solved again. (Honeycutt 1992, PASP 104, 435; Ofek et 
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from transforms.errors import TransformError
+from transforms.kernel import kernel
+from transforms.quantiles import median
 from transforms.sphere import Floats
 
 # A calibrator is no fainter than this error tells, and is measured at least so often.
@@ -141,39 +144,75 @@ def _solve(
     i: Index, j: Index, m: Floats, weight: Floats, zero: Floats, stars: int, refined: Mask
 ) -> tuple[Floats, Floats]:
     """Zero points, their median 0, and the residuals of the measurements."""
-    exposures = zero.size
-    robust = weight
-    root = np.sqrt(weight)
+    robust = np.empty_like(weight)
+    step, level = np.empty(zero.size), np.empty(stars)
     # The first magnitude is a star's median: a cloud in half of the exposures must not lead astray.
-    level = _medians(i, m - zero[j], stars)
+    _medians(i, m - zero[j], level)
     for _ in range(STEPS):
-        residual = m - level[i] - zero[j]
-        robust = weight * np.minimum(1.0, HUBER_SIGMAS / np.maximum(np.abs(residual) * root, 1e-12))
-        step = _means(j, residual, robust, exposures)
+        _errors_of_exposures(i, j, m, weight, level, zero, robust, step)
         zero = zero + step
         zero = np.where(refined, zero - np.median(zero[refined]), 0.0)
-        level = _means(i, m - zero[j], robust, stars)
+        _levels_of_stars(i, j, m, robust, zero, level)
         if np.abs(step[refined]).max() < CONVERGED_MAG:
             break
     return zero, m - level[i] - zero[j]
 
 
-def _means(of: Index, values: Floats, weight: Floats, size: int) -> Floats:
-    total = np.bincount(of, weight, minlength=size)
-    return np.bincount(of, weight * values, minlength=size) / np.where(total > 0, total, 1.0)
+@kernel
+def _errors_of_exposures(
+    i: Index,
+    j: Index,
+    m: Floats,
+    weight: Floats,
+    level: Floats,
+    zero: Floats,
+    robust: Floats,
+    step: Floats,
+) -> None:
+    """Mean residual of each exposure with Huber's weights, and these; 0 of none."""
+    total = np.zeros(step.size)
+    step[:] = 0.0
+    for row in range(m.size):
+        residual = m[row] - level[i[row]] - zero[j[row]]
+        sigmas = max(abs(residual) * math.sqrt(weight[row]), 1e-12)
+        robust[row] = weight[row] * min(1.0, HUBER_SIGMAS / sigmas)
+        total[j[row]] += robust[row]
+        step[j[row]] += robust[row] * residual
+    for k in range(step.size):
+        step[k] /= total[k] if total[k] > 0.0 else 1.0
 
 
-def _medians(of: Index, values: Floats, size: int) -> Floats:
+@kernel
+def _levels_of_stars(
+    i: Index, j: Index, m: Floats, robust: Floats, zero: Floats, level: Floats
+) -> None:
+    """Mean magnitude of each star with these weights; 0 of none."""
+    total = np.zeros(level.size)
+    level[:] = 0.0
+    for row in range(m.size):
+        total[i[row]] += robust[row]
+        level[i[row]] += robust[row] * (m[row] - zero[j[row]])
+    for k in range(level.size):
+        level[k] /= total[k] if total[k] > 0.0 else 1.0
+
+
+@kernel
+def _medians(of: Index, values: Floats, found: Floats) -> None:
     """Median of each group; 0 of none."""
-    order = np.lexsort((values, of))
-    count = np.bincount(of, minlength=size)
-    start = np.cumsum(count) - count
-    there = count > 0
-    ordered = values[order]
-    found = np.zeros(size)
-    low, high = start + (count - 1) // 2, start + count // 2
-    found[there] = 0.5 * (ordered[low[there]] + ordered[high[there]])
-    return found
+    ends = np.zeros(found.size + 1, dtype=np.int64)
+    for row in range(of.size):
+        ends[of[row] + 1] += 1
+    for k in range(found.size):
+        ends[k + 1] += ends[k]
+    free = ends[:-1].copy()
+    grouped = np.empty(values.size)
+    for row in range(of.size):
+        grouped[free[of[row]]] = values[row]
+        free[of[row]] += 1
+    for k in range(found.size):
+        ordered = grouped[ends[k] : ends[k + 1]]
+        ordered.sort()
+        found[k] = median(ordered) if ordered.size else 0.0
 
 
 def _scatter(i: Index, residual: Floats, root: Floats, stars: int) -> Floats:

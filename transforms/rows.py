@@ -18,6 +18,8 @@ from transforms.sorting import Order
 
 Words = NDArray[np.integer[Any]]
 WIDTHS = (8, 4, 2)
+# Records that stay in the nearest cache while one field after the other is written.
+TILE = 128
 
 
 def pack(columns: Mapping[str, NDArray[Any]], order: Order, records: NDArray[np.void]) -> None:
@@ -39,6 +41,42 @@ def pack(columns: Mapping[str, NDArray[Any]], order: Order, records: NDArray[np.
 def unpack(records: NDArray[np.void], order: Order, columns: Mapping[str, NDArray[Any]]) -> None:
     """Write records to columns: columns[name] = records[name][order]; otherwise as `pack`."""
     _unpack(order, *_words(columns, records))
+
+
+def fill(records: NDArray[np.void], columns: Mapping[str, NDArray[Any]]) -> None:
+    """Write columns to records of any layout: records[name] = columns[name].
+
+    Parameters
+    ----------
+    records : (n,), few enough to stay in the nearer caches; fields are of 8, 4 or 2 bytes.
+    columns : one for each field, (n,) each; one of another type is converted.
+
+    Raises
+    ------
+    TransformError : a length differs, or a field is of another width.
+    """
+    kind = records.dtype
+    given: dict[str, NDArray[Any]] = {}
+    # float64 of no known value, float32 of infinities: as they are.
+    with np.errstate(invalid="ignore", over="ignore"):
+        for name in kind.names or ():
+            given[name] = np.ascontiguousarray(columns[name], kind[name])
+    for name in given:
+        if given[name].shape != records.shape or kind[name].itemsize not in WIDTHS:
+            raise TransformError(f"{given[name].shape} {name} of {kind[name]} for {records.size}")
+    for width in WIDTHS:
+        names = [name for name in given if kind[name].itemsize == width]
+        if names:
+            _fill(
+                tuple(_read_only(given[name].view(f"i{width}")) for name in names),
+                tuple(records[name].view(f"i{width}") for name in names),
+            )
+
+
+def _read_only(values: NDArray[Any]) -> NDArray[Any]:
+    """Of one type for a kernel, whoever the values belong to."""
+    values.flags.writeable = False
+    return values
 
 
 def _words(columns: Mapping[str, NDArray[Any]], records: NDArray[np.void]) -> tuple[Any, ...]:
@@ -80,6 +118,17 @@ def _pack(
             rows4[i, at4 + c] = narrow[c][j]
         for c in range(len(short)):
             rows2[i, at2 + c] = short[c][j]
+
+
+@kernel
+def _fill(columns: tuple[Words, ...], fields: tuple[Words, ...]) -> None:
+    for start in range(0, columns[0].size, TILE):
+        end = min(start + TILE, columns[0].size)
+        for c in range(len(columns)):
+            # Slices: a loop over all of an array asks at no place whether it is there.
+            values, field = columns[c][start:end], fields[c][start:end]
+            for i in range(field.size):
+                field[i] = values[i]
 
 
 @kernel

@@ -166,7 +166,8 @@ def _source_or_error(session: Session, channel: Channel, making: Making) -> Sour
 
 
 def _make(task: _Task) -> Written:
-    return _written(_match(task), task.out, task.making.compress)
+    # The ledger will vouch for it by its size alone.
+    return _written(_match(task), task.out, task.making.compress, lasting=True)
 
 
 def _match(task: _Task) -> Match:
@@ -182,9 +183,11 @@ def _match(task: _Task) -> Match:
     return build(inputs, task.making)
 
 
-def _written(match: Match, out: Path, compress: str | None) -> Written:
+def _written(
+    match: Match, out: Path, compress: str | None, *, lasting: bool = False
+) -> Written:
     path = out / match.channel.path
-    write_match(match, path, compress)
+    write_match(match, path, compress, lasting=lasting)
     return Written(
         path,
         match.exposures.size,

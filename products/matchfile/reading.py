@@ -10,7 +10,7 @@ Nothing but what is wanted ever stands in memory as a whole, and both cores deco
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import date
@@ -32,10 +32,10 @@ from transforms.placing import LAST, NOWHERE, places, put
 
 Numbers = NDArray[np.int32]
 
-# Rows decoded at once: of thirteen columns they stay in the nearer caches. And rows of which four
-# columns are looked at.
+# Rows decoded at once, which stay in the nearer caches; and those that one core goes through, for
+# to open a file takes as long as to decode a few thousand rows.
 PIECE = 32_768
-LOOKED_AT = 131_072
+PART = 262_144
 _WHOSE = ("rcid", "expid", "oid", "match_rank")
 _VALUES = (
     "sourceid", "ra", "dec", "xpos", "ypos", "hmjd", "flux", "fluxerr", "mag", "magerr", "chi",
@@ -56,18 +56,25 @@ class Wanted(NamedTuple):
 
 
 class _Part(NamedTuple):
-    """Some row groups of a file, and the nights whose rows in it do not count."""
+    """Some row groups of a file, for one core; and the nights whose rows in it do not count."""
 
     path: Path
     metadata: pq.FileMetaData
     groups: list[int]
     without: frozenset[date]
 
+    @contextmanager
+    def opened(self) -> Iterator[pq.ParquetFile]:
+        """The file; where it cannot be read, that is damage."""
+        with _of_archive(self.path), pq.ParquetFile(self.path, metadata=self.metadata) as file:
+            yield file
+
 
 class _Piece(NamedTuple):
-    """Row groups with rows that are wanted: the source and the exposure of each row of theirs."""
+    """A few row groups with rows that are wanted: the source and exposure of each row of theirs."""
 
     part: _Part
+    groups: list[int]
     source: Numbers
     exposure: Numbers
 
@@ -93,51 +100,74 @@ def read_rows(files: Iterable[tuple[Path, frozenset[date]]], wanted: Wanted) -> 
     parts = [part for path, without in files for part in _parts(path, without)]
     number_of = _numbers(wanted.sourceid)
     with ThreadPoolExecutor(available_cores()) as cores:
-        found = cores.map(lambda part: list(_whose(part, wanted, number_of)), parts)
+        found = list(cores.map(lambda part: list(_whose(part, wanted, number_of)), parts))
         pieces = [piece for of_part in found for piece in of_part]
         where = places(
-            *(np.concatenate([_NONE, *(getattr(p, name) for p in pieces)]) for name in _TOLD),
+            np.concatenate([_NONE, *(piece.source for piece in pieces)]),
+            np.concatenate([_NONE, *(piece.exposure for piece in pieces)]),
             wanted.sourceid.size,
         )
         rows = {name: np.empty(where.size, np.dtype(DETECTIONS[name].dtype)) for name in _VALUES}
         rows |= {"source": np.empty(where.size, np.int32), "expid": np.empty(where.size, np.int64)}
-        at = np.split(where.place, np.cumsum([piece.source.size for piece in pieces])[:-1])
-        list(cores.map(lambda piece, place: _take(piece, place, rows, wanted), pieces, at))
+        left = iter(np.split(where.place, np.cumsum([piece.source.size for piece in pieces])))
+        places_of = [[next(left) for _ in of_part] for of_part in found]
+        list(cores.map(lambda *of_part: _take(*of_part, rows, wanted), found, places_of))
     rows["is_unmatched"] = np.arange(where.size) >= where.starts[-1]
     return rows
 
 
-_TOLD = ("source", "exposure")
 _NONE = np.empty(0, dtype=np.int32)
 
 
 def _parts(path: Path, without: frozenset[date]) -> Iterator[_Part]:
     with _of_archive(path):
         metadata = pq.read_metadata(path)
-    sizes = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
-    for groups in _cut(range(len(sizes)), sizes, LOOKED_AT):
+    for groups in _cut(range(metadata.num_row_groups), metadata, PART):
         yield _Part(path, metadata, groups, without)
 
 
-def _cut(groups: Iterable[int], sizes: Sequence[int], rows: int) -> Iterator[list[int]]:
-    """Row groups in lists of so many rows, the last group of each list more."""
+def _cut(groups: Iterable[int], metadata: pq.FileMetaData, rows: int) -> Iterator[list[int]]:
+    """Row groups in lists of so many rows, or a few more."""
     some: list[int] = []
+    size = 0
     for group in groups:
         some.append(group)
-        if sum(sizes[one] for one in some) >= rows:
+        size += metadata.row_group(group).num_rows
+        if size >= rows:
             yield some
-            some = []
+            some, size = [], 0
     if some:
         yield some
 
 
 def _whose(part: _Part, wanted: Wanted, number_of: Numbers) -> Iterator[_Piece]:
     """The pieces of a part that have wanted rows."""
-    rows = _read(part, (*_WHOSE, *(["night"] if part.without else [])))
+    names = [*_WHOSE, *(["night"] if part.without else [])]
+    with part.opened() as file:
+        for groups in _cut(part.groups, part.metadata, PIECE):
+            rows = file.read_row_groups(groups, columns=names, use_threads=False)
+            source, exposure = _told(rows, part.without, wanted, number_of)
+            sizes = [part.metadata.row_group(group).num_rows for group in groups]
+            starts = np.cumsum([0, *sizes[:-1]])
+            there = np.maximum.reduceat(source, starts) > NOWHERE
+            if there.any():
+                of_there = np.repeat(there, sizes)
+                yield _Piece(
+                    part,
+                    [group for group, is_there in zip(groups, there, strict=True) if is_there],
+                    source[of_there],
+                    exposure[of_there],
+                )
+
+
+def _told(
+    rows: pa.Table, without: frozenset[date], wanted: Wanted, number_of: Numbers
+) -> tuple[Numbers, Numbers]:
+    """The source of each row, or `LAST` without one, or `NOWHERE`; and its exposure."""
     exposure = positions(as_numpy(rows["expid"], -1), wanted.expid)
     ours = (as_numpy(rows["rcid"], -1) == wanted.rcid) & (exposure >= 0)
-    if part.without:
-        nights = pa.array(sorted(part.without), pa.date32())
+    if without:
+        nights = pa.array(sorted(without), pa.date32())
         ours &= ~pc.is_in(rows["night"], value_set=nights).to_numpy()
     oid = as_numpy(rows["oid"], -1)
     sourceid = oid - wanted.first_oid
@@ -146,15 +176,7 @@ def _whose(part: _Part, wanted: Wanted, number_of: Numbers) -> Iterator[_Piece]:
     source = number_of[np.where(known, sourceid, number_of.size - 1)]
     source[(oid < 0) & (as_numpy(rows["match_rank"], -1) < 0)] = LAST
     source[~ours] = NOWHERE
-    sizes = [part.metadata.row_group(group).num_rows for group in part.groups]
-    ends = np.cumsum(sizes)
-    there = [
-        k for k, end in enumerate(ends) if (source[end - sizes[k] : end] != NOWHERE).any()
-    ]
-    for some in _cut(there, sizes, PIECE):
-        at = np.concatenate([np.arange(ends[k] - sizes[k], ends[k]) for k in some])
-        groups = [part.groups[k] for k in some]
-        yield _Piece(part._replace(groups=groups), source[at], exposure[at])
+    return source, exposure
 
 
 def _numbers(sourceid: NDArray[Any]) -> Numbers:
@@ -165,19 +187,18 @@ def _numbers(sourceid: NDArray[Any]) -> Numbers:
 
 
 def _take(
-    piece: _Piece, place: Numbers, rows: dict[str, NDArray[Any]], wanted: Wanted
+    pieces: list[_Piece], where: list[Numbers], rows: dict[str, NDArray[Any]], wanted: Wanted
 ) -> None:
-    """Read the values of a piece, and take them to their places."""
-    read = _read(piece.part, _VALUES)
-    for name in _VALUES:
-        put(as_numpy(read[name], 0), place, rows[name])
-    put(piece.source, place, rows["source"])
-    put(wanted.expid[piece.exposure], place, rows["expid"])
-
-
-def _read(part: _Part, columns: Iterable[str]) -> pa.Table:
-    with _of_archive(part.path), pq.ParquetFile(part.path, metadata=part.metadata) as file:
-        return file.read_row_groups(part.groups, columns=list(columns), use_threads=False)
+    """Read the values of a part's pieces, and take them to their places."""
+    if not pieces:
+        return
+    with pieces[0].part.opened() as file:
+        for piece, place in zip(pieces, where, strict=True):
+            read = file.read_row_groups(piece.groups, columns=list(_VALUES), use_threads=False)
+            for name in _VALUES:
+                put(as_numpy(read[name], 0), place, rows[name])
+            put(piece.source, place, rows["source"])
+            put(wanted.expid[piece.exposure], place, rows["expid"])
 
 
 @contextmanager

@@ -3,53 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from products.matchfile.columns import Columns, Row
+from transforms.rows import fill
 
-# Records of 80 to 124 bytes that stay in the nearer caches while one column after the other is
-# written into them; and how many are packed ahead of who writes them.
-PIECE = 4096
-AHEAD = 16_384
+# Records of 80 to 124 bytes that stay in the nearer caches until they are written to the file.
+PIECE = 12_288
 
 
 def packed(
-    dtype: np.dtype[np.void], columns: Columns, rows: int, piece: int = AHEAD
+    dtype: np.dtype[np.void], columns: Columns, rows: int, piece: int = PIECE
 ) -> Iterator[Row]:
-    """Records of `dtype`, `piece` of them at a time and the last ones fewer; each is good until the
-    next but one.
-
-    Packing goes on beside whatever is done with what is packed.
+    """Records of `dtype`, `piece` of them at a time and the last ones fewer; good until the next.
 
     Parameters
     ----------
     columns : (rows,) each; one for every name of `dtype`.
     """
-    both = np.zeros((2, min(rows, piece)), dtype=dtype)
-
-    def pack(number: int) -> Row:
-        start = number * piece
-        records = both[number % 2, : min(piece, rows - start)]
-        # float64 of no known value, float32 of infinities: as they are.
-        with np.errstate(invalid="ignore", over="ignore"):
-            for first in range(0, records.size, PIECE):
-                some = slice(start + first, start + min(first + PIECE, records.size))
-                for name in dtype.names or ():
-                    records[name][first : first + PIECE] = columns[name][some]
-        return records
-
-    pieces = -(-rows // piece)
-    with ThreadPoolExecutor(1) as beside:
-        ahead = [beside.submit(pack, number) for number in range(min(1, pieces))]
-        for number in range(pieces):
-            records = ahead.pop().result()
-            if number + 1 < pieces:
-                ahead.append(beside.submit(pack, number + 1))
-            yield records
+    records = np.zeros(min(rows, piece), dtype=dtype)
+    for start in range(0, rows, piece):
+        some = records[: min(piece, rows - start)]
+        fill(some, {name: columns[name][start : start + some.size] for name in dtype.names or ()})
+        yield some
 
 
 def whole(dtype: np.dtype[np.void], columns: Columns, rows: int) -> Row:

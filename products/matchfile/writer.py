@@ -11,8 +11,9 @@ import tables
 from products.errors import UnwritableOutputError
 from products.matchfile.build import Match
 from products.matchfile.columns import Columns, Row
-from products.matchfile.rows import AHEAD, packed
+from products.matchfile.rows import PIECE, packed
 from products.outputs import beside
+from store import disk
 from store.matchfile import (
     EXPOSURES,
     GROUP,
@@ -39,8 +40,14 @@ _COMPRESSION = 3
 _BESIDE_ROWS = 1 << 20
 
 
-def write_match(match: Match, out: Path, compress: str | None = None) -> None:
+def write_match(
+    match: Match, out: Path, compress: str | None = None, *, lasting: bool = False
+) -> None:
     """Write the file `out`, and the folders that it lies in.
+
+    Parameters
+    ----------
+    lasting : return when a loss of power can take nothing of it any more.
 
     Raises
     ------
@@ -57,7 +64,11 @@ def write_match(match: Match, out: Path, compress: str | None = None) -> None:
             tables.open_file(str(partial)).close()
         except tables.HDF5ExtError as error:
             raise UnwritableOutputError(out, "not all of it was: is the disk full?") from error
+        if lasting:
+            disk.sync_file(partial)
         partial.replace(out)
+        if lasting:
+            disk.sync_folder(out.parent)
 
 
 def _reserve(match: Match, path: Path, compress: str | None) -> None:
@@ -117,7 +128,7 @@ def _add_chunks(made: tables.Table, dtype: np.dtype[np.void], rows: Columns, cou
     # Makes room for the whole chunks; to append the rest makes PyTables count all.
     made.truncate(whole)
     start = 0
-    for piece in packed(dtype, rows, count, max(1, AHEAD // chunk) * chunk):
+    for piece in packed(dtype, rows, count, max(1, PIECE // chunk) * chunk):
         for first in range(0, piece.size, chunk):
             some = piece[first : first + chunk]
             if start < whole:
