@@ -16,10 +16,10 @@ from transforms.listed import positions
 from transforms.lookup import Places
 from transforms.match import SkyGrid, ids_of, match_rank, matched
 from transforms.photometry import colour_correction
-from transforms.placing import places, put
 from transforms.pixel_scale import chip_grid, pixel_scales
+from transforms.placing import places, put
 from transforms.relative_photometry import refine_zero_points
-from transforms.rows import fill
+from transforms.rows import WIDTHS, fill
 from transforms.scale_difference import scale_differences
 from transforms.sorting import RadixSorter
 from transforms.statistics import astrometric_rms, object_statistics, robust_scatter
@@ -70,11 +70,15 @@ def compile_for_matchfiles() -> None:
     for kind in ("f8", "f4", "u2"):
         put(np.zeros(1, kind), place, np.zeros(1, kind))
     robust_scatter([0, 2], dec)
-    for wide, narrow, short in ((4, 11, 2), (8, 14, 2)):
-        fields = [("f8", wide), ("f4", narrow), ("u2", short)]
-        names = [(f"{kind}{n}", kind) for kind, count in fields for n in range(count)]
-        records = np.zeros(1, dtype=[("u2", "u2"), *names][1:])
-        fill(records, {name: records[name] for name, _ in names})
+    # As many fields of each width as the records of measurements have.
+    for counts in ((4, 11, 2), (8, 14, 2)):
+        names = [
+            (f"{k}{i}", f"i{w}") for w, k in zip(WIDTHS, counts, strict=True) for i in range(k)
+        ]
+        records = np.zeros(
+            2, dtype=[(f"{at}{name}", kind) for at, (name, kind) in enumerate(names)]
+        )
+        fill(records, {name: records[name] for name in records.dtype.names or ()})
     star, exposure = np.divmod(np.arange(40), 2)
     refine_zero_points(star, exposure, star, star + 0.01, star < 20, stars=20, exposures=2)
     RadixSorter().sort(np.array([2, 1]))

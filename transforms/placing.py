@@ -1,4 +1,4 @@
-"""Where rows go that are to stand group by group, each group in order of time, and taking them there.
+"""Rows that are to stand group by group, each in order of time: where they go, and the going.
 
 Rows come in long runs of one group, from files that have an order of their own: to count the rows
 of each group first is all the sorting that they need, and a value is moved once, from where it was

@@ -64,6 +64,11 @@ def fill(records: NDArray[np.void], columns: Mapping[str, NDArray[Any]]) -> None
     for name in given:
         if given[name].shape != records.shape or kind[name].itemsize not in WIDTHS:
             raise TransformError(f"{given[name].shape} {name} of {kind[name]} for {records.size}")
+    if records.size < 2:
+        # A single value is contiguous, and would have the kernel compiled anew.
+        for name, values in given.items():
+            records[name] = values
+        return
     for width in WIDTHS:
         names = [name for name in given if kind[name].itemsize == width]
         if names:
@@ -125,7 +130,8 @@ def _fill(columns: tuple[Words, ...], fields: tuple[Words, ...]) -> None:
     for start in range(0, columns[0].size, TILE):
         end = min(start + TILE, columns[0].size)
         for c in range(len(columns)):
-            # Slices: a loop over all of an array asks at no place whether it is there.
+            # Slices: a loop over all of an array asks at no place whether it is there. Fields may
+            # lie at any byte: numba does not know, and neither x86-64 nor ARM64 minds.
             values, field = columns[c][start:end], fields[c][start:end]
             for i in range(field.size):
                 field[i] = values[i]

@@ -183,9 +183,7 @@ def _match(task: _Task) -> Match:
     return build(inputs, task.making)
 
 
-def _written(
-    match: Match, out: Path, compress: str | None, *, lasting: bool = False
-) -> Written:
+def _written(match: Match, out: Path, compress: str | None, *, lasting: bool = False) -> Written:
     path = out / match.channel.path
     write_match(match, path, compress, lasting=lasting)
     return Written(

@@ -1,4 +1,4 @@
-"""A channel's rows out of files that hold others' too, each value at its place as soon as it is read.
+"""A channel's rows out of files that hold others' too, each value at its place when it is read.
 
     which     columns that tell whose the rows are: row groups without one of ours are done with
     where     the place of each row, by source and time
@@ -111,7 +111,7 @@ def read_rows(files: Iterable[tuple[Path, frozenset[date]]], wanted: Wanted) -> 
         rows |= {"source": np.empty(where.size, np.int32), "expid": np.empty(where.size, np.int64)}
         left = iter(np.split(where.place, np.cumsum([piece.source.size for piece in pieces])))
         places_of = [[next(left) for _ in of_part] for of_part in found]
-        list(cores.map(lambda *of_part: _take(*of_part, rows, wanted), found, places_of))
+        list(cores.map(lambda some, place: _take(some, place, rows, wanted), found, places_of))
     rows["is_unmatched"] = np.arange(where.size) >= where.starts[-1]
     return rows
 

@@ -263,6 +263,39 @@ def test_the_ledger_is_no_matchfile(root: Path, tmp_path: Path) -> None:
     assert set(ledger) == {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.pytable")}
 
 
+def test_a_folder_says_only_what_a_loss_of_power_leaves(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lasting: list[Path] = []
+    monkeypatch.setattr("store.disk.sync_file", lasting.append)
+    monkeypatch.setattr("store.disk.sync_folder", lasting.append)
+    with Archive(root) as archive:
+        made = archive.matchfiles(tmp_path, workers=1).written
+        # One that nothing vouches for is as lasting as any other export.
+        archive.matchfile(633, "zr", 7, 4, out=tmp_path / "one")
+    for one in made:
+        content, name = lasting.pop(0), lasting.pop(0)
+        assert content.name.startswith(f".{one.path.name}")
+        assert name == one.path.parent
+    assert not lasting
+
+
+@pytest.mark.parametrize("compress", [None, "gzip"])
+def test_nothing_of_the_space_that_was_reserved_is_left(
+    tmp_path: Path, compress: str | None
+) -> None:
+    out = tmp_path / matchfile_path(633, 2, 7, 4)
+    write_match(build(sky(stars=700), Making(statistics=False)), out, compress)
+    with h5py.File(out) as file:
+        data = file["matches/sourcedata"]
+        assert data.shape[0] > 2 * data.chunks[0]
+        assert data.attrs["NROWS"] == data.shape[0]
+        used = sum(table.id.get_storage_size() for table in file["matches"].values())
+    status = out.stat()
+    assert status.st_size - used < 200_000
+    assert status.st_blocks * 512 - status.st_size < 10_000
+
+
 # --- from light curves as built ------------------------------------------------------------------
 
 

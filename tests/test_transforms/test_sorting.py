@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transforms.errors import TransformError
-from transforms.rows import pack, unpack
+from transforms.rows import TILE, fill, pack, unpack
 from transforms.sorting import FEW_ROWS, RadixSorter, validity
 
 RECORD = np.dtype([("a", "i8"), ("b", "f8"), ("c", "f4"), ("d", "i4"), ("e", "u2")], align=True)
@@ -67,6 +67,28 @@ def test_columns_of_another_type_are_refused(columns):
     columns["c"] = columns["c"].astype(np.float64)
     with pytest.raises(TransformError, match="c is float64, not float32"):
         pack(columns, np.zeros(1, np.int32), np.zeros(1, RECORD))
+
+
+def test_records_without_gaps_are_filled_as_numpy_does():
+    packed = np.dtype([("c", "u2"), ("a", "f8"), ("b", "f4"), ("n", "u4"), ("d", "f8")])
+    rng = np.random.default_rng(5)
+    for n in (0, 1, 2, TILE - 1, 3 * TILE + 7):
+        columns = {name: (1e4 * rng.random(n)).astype(packed[name]) for name in packed.names}
+        # Of another type, and every other value of a column.
+        columns["n"] = np.arange(n)
+        columns["d"] = rng.random(2 * n)[::2]
+        expected, found = np.zeros(n, packed), np.zeros(n, packed)
+        for name in packed.names:
+            expected[name] = columns[name]
+        fill(found, columns)
+        assert found.tobytes() == expected.tobytes()
+
+
+def test_records_that_cannot_be_filled_are_refused():
+    with pytest.raises(TransformError, match=r"\(2,\) a of float64 for 3"):
+        fill(np.zeros(3, [("a", "f8")]), {"a": np.zeros(2)})
+    with pytest.raises(TransformError, match="a of int8"):
+        fill(np.zeros(3, [("a", "i1")]), {"a": np.zeros(3)})
 
 
 def test_records_whose_fields_stand_otherwise_are_refused():

@@ -13,7 +13,13 @@ from light_curve_statistics import of_one
 
 from transforms.errors import TransformError
 from transforms.photometry import BAD_IMAGE, EDGE
-from transforms.statistics import Statistics, astrometric_rms, good_epochs, object_statistics
+from transforms.statistics import (
+    Statistics,
+    astrometric_rms,
+    good_epochs,
+    object_statistics,
+    robust_scatter,
+)
 
 COUNTS = [name for name in Statistics._fields if name.startswith("n")]
 # Where an epoch lies just at a limit, the last bit decides whether it is beyond.
@@ -203,6 +209,20 @@ def test_wrong_arguments_are_refused(starts, usable, message):
     three = np.ones(3)
     with pytest.raises(TransformError, match=message):
         object_statistics(starts, three, three, three, usable)
+
+
+def test_median_and_its_deviation_alone_are_numpys():
+    rng = np.random.default_rng(8)
+    starts, mag, usable = [0, 0, 1, 4, 60, 301], rng.normal(17, 1, 301), rng.random(301) < 0.8
+    mag[7], usable[2] = math.nan, True
+    centre, deviation, count = robust_scatter(starts, mag, usable)
+    for i, (start, end) in enumerate(pairwise(starts)):
+        good = mag[start:end][usable[start:end] & np.isfinite(mag[start:end])]
+        assert count[i] == good.size
+        expected = np.median(good) if good.size else math.nan
+        np.testing.assert_allclose(centre[i], expected, rtol=1e-15)
+        expected = np.median(np.abs(good - expected)) if good.size > 1 else math.nan
+        np.testing.assert_allclose(deviation[i], expected, rtol=1e-12)
 
 
 def test_good_epochs_have_no_flag():
