@@ -66,7 +66,7 @@ def sky(
     }
     rows = rng.permutation(n)
     columns = {name: values[rows] for name, values in columns.items()}
-    number = columns.pop("exposure")
+    number = columns["exposure"] = columns["exposure"].astype(np.int32)
     expid = np.floor((obsmjd - 57754) * 1e5).astype(np.int64)
     magerr = np.concatenate([error, np.full(place.size, 0.1)]).astype(np.float32)[rows]
     # As an image has them: the number of a row in its catalogue.

@@ -27,7 +27,6 @@ from store.matchfile import SOURCEDATA, reference_image_id
 from transforms.clustering import cluster
 from transforms.error_model import ErrorModel, fit_error_model
 from transforms.identifiers import pid
-from transforms.listed import positions
 from transforms.placing import NOWHERE, places, put
 from transforms.relative_photometry import (
     LARGEST_ERROR_MAG,
@@ -78,8 +77,7 @@ def build(inputs: Inputs, making: Making) -> Match:
     their rows in `sourcedata` follow each other in that order, and of one source in order of time.
     """
     images = inputs.images
-    exposure = positions(inputs.detections["expid"], images["expid"])
-    rows, all_starts = _in_order(inputs, exposure)
+    rows, all_starts = _in_order(inputs)
     refinement = _refine(rows, all_starts, inputs, making)
     correction, refined = refinement.correction, refinement.refined
     numbers, starts = _objects(all_starts, making)
@@ -88,7 +86,7 @@ def build(inputs: Inputs, making: Making) -> Match:
     rows["matchid"] = inputs.references["sourceid"].astype(np.uint32).take(rows["source"])
     references = taken(inputs.references, numbers)
     sources = source_rows(references["sourceid"], references["ra"], references["dec"], references)
-    others = _transient_rows(inputs, exposure, making, correction, model)
+    others = _transient_rows(inputs, making, correction, model)
     transients, group_starts = _transients(others)
     if making.statistics:
         for records, at, curves in ((sources, starts, rows), (transients, group_starts, others)):
@@ -115,19 +113,18 @@ def build(inputs: Inputs, making: Making) -> Match:
     )
 
 
-def _in_order(
-    inputs: Inputs, exposure: NDArray[np.int32]
-) -> tuple[dict[str, NDArray[Any]], NDArray[np.int64]]:
+def _in_order(inputs: Inputs) -> tuple[dict[str, NDArray[Any]], NDArray[np.int64]]:
     """The rows that have a source, by source and time, and where those of each source begin.
 
-    `source` and `exposure` are numbers. What is in order already is not moved.
+    What is in order already is not moved.
     """
-    detections = inputs.detections
-    source = detections["source"]
+    columns = {name: inputs.detections[name] for name in (*_COLUMNS, "source", "exposure")}
+    source = columns["source"]
     found = places(
-        np.where(source < 0, NOWHERE, source), exposure, inputs.references["sourceid"].size
+        np.where(source < 0, NOWHERE, source),
+        columns["exposure"],
+        inputs.references["sourceid"].size,
     )
-    columns = {name: detections[name] for name in (*_COLUMNS, "source")} | {"exposure": exposure}
     if found.moved:
         rows = {name: np.empty(found.size, column.dtype) for name, column in columns.items()}
         for name, column in rows.items():
@@ -138,8 +135,8 @@ def _in_order(
 
 
 _COLUMNS = (
-    "expid", "sourceid", "ra", "dec", "xpos", "ypos", "hmjd", "flux", "fluxerr", "mag", "magerr",
-    "chi", "sharp", "catflags",
+    "sourceid", "ra", "dec", "xpos", "ypos", "hmjd", "flux", "fluxerr", "mag", "magerr", "chi",
+    "sharp", "catflags",
 )  # fmt: skip
 
 
@@ -179,22 +176,24 @@ def _refined(mag: NDArray[Any], exposure: NDArray[np.int32], correction: Floats)
 def _finish(
     rows: dict[str, NDArray[Any]], images: Columns, correction: Floats, model: ErrorModel
 ) -> None:
-    """Add dates and refined magnitudes, and give columns the names that they have in the file.
+    """Add ids of exposures, dates and refined magnitudes, and give columns their names in the file.
 
     A piece after the other, each by one core: what comes between stays in the nearer caches.
     """
     number = rows["exposure"]
     middle = images["obsmjd"] + images["exptime"] / 2 / SECONDS_PER_DAY
     programid = np.maximum(images["programid"], 0).astype(np.uint16)
+    expid = images["expid"].astype(np.uint32)
     hmjd, mag = rows.pop("hmjd"), rows["mag"]
     made = {
         name: np.empty(number.size, SOURCEDATA.dtype[name])
-        for name in ("mjd", "hjd", "programid", "mag", "magerr")
+        for name in ("expid", "mjd", "hjd", "programid", "mag", "magerr")
     }
 
     def finish(start: int) -> None:
         at = slice(start, start + PIECE)
         exposure = number[at]
+        made["expid"][at] = expid.take(exposure)
         made["mjd"][at] = middle.take(exposure)
         made["hjd"][at] = hmjd[at] + MJD_ZERO_JD
         made["programid"][at] = programid.take(exposure)
@@ -236,15 +235,11 @@ def _model(rows: Columns, starts: NDArray[np.int64], correction: Floats) -> Erro
 
 
 def _transient_rows(
-    inputs: Inputs,
-    exposure: NDArray[np.int32],
-    making: Making,
-    correction: Floats,
-    model: ErrorModel,
+    inputs: Inputs, making: Making, correction: Floats, model: ErrorModel
 ) -> dict[str, NDArray[Any]]:
     """Rows of groups that match no reference source, by group and time."""
     alone = np.flatnonzero(inputs.detections["is_unmatched"])
-    number = exposure.take(alone)
+    number = inputs.detections["exposure"].take(alone)
     sourceid = inputs.detections["sourceid"].take(alone)
     order = np.lexsort((sourceid, number))
     alone, number = alone.take(order), number.take(order)

@@ -54,8 +54,8 @@ class Inputs:
     channel: Channel
     detections: Columns
     """Rows in any order: `source` (row of its reference source, −1 without), `is_unmatched` (no
-    reference source within the radius), expid, sourceid, ra, dec, xpos, ypos, hmjd, flux, fluxerr,
-    mag, magerr, chi, sharp, catflags."""
+    reference source within the radius), `exposure` (row of its image), sourceid, ra, dec,
+    xpos, ypos, hmjd, flux, fluxerr, mag, magerr, chi, sharp, catflags."""
     references: Columns
     """In order of sourceid: sourceid, ra, dec, mag, magerr, flux, fluxerr, chi, sharp."""
     images: Columns

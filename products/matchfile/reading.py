@@ -108,10 +108,10 @@ def read_rows(files: Iterable[tuple[Path, frozenset[date]]], wanted: Wanted) -> 
             wanted.sourceid.size,
         )
         rows = {name: np.empty(where.size, np.dtype(DETECTIONS[name].dtype)) for name in _VALUES}
-        rows |= {"source": np.empty(where.size, np.int32), "expid": np.empty(where.size, np.int64)}
+        rows |= {name: np.empty(where.size, np.int32) for name in ("source", "exposure")}
         left = iter(np.split(where.place, np.cumsum([piece.source.size for piece in pieces])))
         places_of = [[next(left) for _ in of_part] for of_part in found]
-        list(cores.map(lambda some, place: _take(some, place, rows, wanted), found, places_of))
+        list(cores.map(lambda some, place: _take(some, place, rows), found, places_of))
     rows["is_unmatched"] = np.arange(where.size) >= where.starts[-1]
     return rows
 
@@ -186,9 +186,7 @@ def _numbers(sourceid: NDArray[Any]) -> Numbers:
     return numbers
 
 
-def _take(
-    pieces: list[_Piece], where: list[Numbers], rows: dict[str, NDArray[Any]], wanted: Wanted
-) -> None:
+def _take(pieces: list[_Piece], where: list[Numbers], rows: dict[str, NDArray[Any]]) -> None:
     """Read the values of a part's pieces, and take them to their places."""
     if not pieces:
         return
@@ -198,7 +196,7 @@ def _take(
             for name in _VALUES:
                 put(as_numpy(read[name], 0), place, rows[name])
             put(piece.source, place, rows["source"])
-            put(wanted.expid[piece.exposure], place, rows["expid"])
+            put(piece.exposure, place, rows["exposure"])
 
 
 @contextmanager
