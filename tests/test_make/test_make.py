@@ -193,3 +193,17 @@ def test_references_that_were_added_rebuild_the_nights_of_their_field(place):
     assert rebuilt(make(place, "nights")) == ["20240110", "20240111", "20240112"]
     images = pl.read_parquet(open_snapshot(place / "archive").files("images")).sort("pid")
     assert images["n_matched"].to_list()[0] == 20
+
+
+def test_matchfiles_are_written_once_and_again_when_their_nights_change(place):
+    ra, dec = scatter(np.random.default_rng(0), 20)
+    add_references(place / "archive", [write_refpsfcat(place / "ref", ra, dec)])
+    make(place, "night", NIGHT="2024-01-10")
+    make(place, "matchfiles", OUT=place / "out")
+    [file] = (place / "out").rglob("ztf_*_match.pytable")
+    first = file.stat().st_mtime_ns
+    make(place, "matchfiles", OUT=place / "out")
+    assert file.stat().st_mtime_ns == first
+    make(place, "nights")
+    make(place, "matchfiles", OUT=place / "out")
+    assert file.stat().st_mtime_ns > first
