@@ -11,7 +11,7 @@ export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo bench bench-full torture test check lint types layers spelling docs night nights lightcurves matchfiles FORCE clean
+.PHONY: help setup demo serve soak bench bench-full torture test check lint types layers spelling docs night nights lightcurves matchfiles FORCE clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,7 +23,7 @@ setup: $(VENV)/setup.stamp  ## Create the environment in .venv and compile the k
 $(VENV)/setup.stamp: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Nightlake needs Python 3.11 or newer: make PYTHON=python3.12 …")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[service]'
 	$(BIN)/python -m ingest.compile
 	$(BIN)/python -m products.canvas
 	touch $@
@@ -36,6 +36,12 @@ $(VENV)/check.stamp: $(VENV)/setup.stamp
 
 demo: setup  ## Simulate eight nights, ingest them, and show light curves, a map and the report
 	$(BIN)/python -m nightlake.demo demo
+
+ARCHIVE_TO_SERVE = $(or $(ARCHIVE),demo/archive)
+
+serve: setup  ## Serve an archive over HTTP, or else the demo's: ARCHIVE=folder PORT=8080
+	@test -e $(ARCHIVE_TO_SERVE) || { echo 'There is no $(ARCHIVE_TO_SERVE): run make demo, or give ARCHIVE=folder.' >&2; exit 2; }
+	$(NIGHTLAKE) serve $(ARCHIVE_TO_SERVE) $(if $(PORT),--port $(PORT))
 
 # --- rebuilds: only nights whose inputs or code changed -------------------------------------------
 # make night NIGHT=2024-01-10 RAW=… ARCHIVE=…    make nights RAW=… ARCHIVE=… -j2
@@ -108,13 +114,19 @@ torture: $(VENV)/check.stamp  ## Try to break the archive, for hours; refresh do
 
 RESULTS := benchmarks/results
 bench: $(VENV)/bench.stamp  ## Run the benchmarks at their small sizes; refresh docs/performance.md
-	for subject in hjd secz scale fits match statistics objects ingest stages store lightcurve matchfile; do \
+	for subject in hjd secz scale fits match statistics objects ingest stages store lightcurve matchfile writers service; do \
 	  $(BIN)/python -m benchmarks.$$subject --json $(RESULTS)/$$subject.json || exit 1; done
+	$(BIN)/python -m benchmarks.page
+
+soak: $(VENV)/bench.stamp  ## Load the service for five minutes while nights are published: SECONDS=300
+	$(BIN)/python -m benchmarks.soak $(if $(SECONDS),--seconds $(SECONDS)) --json $(RESULTS)/soak.json
 	$(BIN)/python -m benchmarks.page
 
 bench-full: bench  ## Run the large sizes too: needs 40 GB of disk and half an hour
 	$(BIN)/python -m benchmarks.store --rows 20000000 --json $(RESULTS)/store-20M.json
 	$(BIN)/python -m benchmarks.match --rows 20000000 --json $(RESULTS)/match-20M.json
+	$(BIN)/python -m benchmarks.service --requests 100000 --json $(RESULTS)/service.json
+	$(BIN)/python -m benchmarks.soak --json $(RESULTS)/soak.json
 	for rows in 2000000 20000000 100000000; do \
 	  $(BIN)/python -m benchmarks.scaling --rows $$rows --json $(RESULTS)/scaling-$$rows.json || exit 1; done
 	$(BIN)/python -m benchmarks.page

@@ -15,23 +15,21 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
+import math
 import re
-import signal
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import numpy as np
+import polars as pl
 import psutil
 
 from benchmarks.curves_archive import CENTRE, Survey, create
 from benchmarks.harness import Ratio, Result, options, own_peak_mb, tell
+from benchmarks.serving import Growth, resident_mb, served
 from products.lightcurves.job import build
 from queries.curves.cache import ByteCache
 from queries.curves.places import Circles
@@ -40,12 +38,14 @@ from queries.sky import Cone
 from store.snapshot import open_snapshot
 
 EPOCHS, NIGHTS = 900, 5
+WARM_SECONDS = 3.0
 WIDE_EPOCHS = 72  # makes 10,000 objects of the same rows
 CONNECTIONS, RATE = 16, 100.0
 P50_MS, P99_MS, CLOSED_RATE = 8.0, 40.0, 250.0
 GROWTH_MB = 64.0
 MOST_IDS = 10_000
 ZTF = "/cgi-bin/ZTF/nph_light_curves?FORMAT=CSV&"
+STREAM = "/api/v1/lightcurves?format=csv"
 
 
 def main(arguments: Sequence[str] | None = None) -> Result:
@@ -53,6 +53,9 @@ def main(arguments: Sequence[str] | None = None) -> Result:
     parser = options(__doc__, 720_000)
     parser.add_argument("--archive", type=Path, help="one with light curves; else it is made")
     parser.add_argument("--seconds", type=float, default=20.0, help="of each loop, default 20")
+    parser.add_argument(
+        "--requests", type=int, default=0, help="more of them, over which memory is watched"
+    )
     chosen = parser.parse_args(arguments)
     result = Result("service", chosen.rows)
     with tempfile.TemporaryDirectory() as folder:
@@ -63,6 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> Result:
         result.rows = open_snapshot(root).rows("detections")
         with served(root) as (address, process):
             asyncio.run(loops(result, root, address, process, chosen.seconds))
+            if chosen.requests:
+                asyncio.run(many(result, root, address, process, chosen.requests))
         wide = chosen.archive or Path(folder) / "wide"
         if chosen.archive is None:
             create(wide, Survey(max(8, chosen.rows // WIDE_EPOCHS), NIGHTS, WIDE_EPOCHS))
@@ -74,40 +79,14 @@ def main(arguments: Sequence[str] | None = None) -> Result:
     return result
 
 
-@contextmanager
-def served(root: Path) -> Iterator[tuple[str, psutil.Process]]:
-    """The service's address, and its worker."""
-    environ = os.environ | {"NIGHTLAKE_PROGRAMS": "all"}
-    command = [sys.executable, "-m", "nightlake.cli", "serve", str(root), "--port", "0",
-               "--no-access-log"]  # fmt: skip
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environ) as server:
-        try:
-            assert server.stdout is not None
-            found = re.search(r"http://\S+", server.stdout.readline())
-            if found is None:
-                raise RuntimeError("the service did not start")
-            yield found[0], _worker(server.pid)
-        finally:
-            server.send_signal(signal.SIGTERM)
-            server.wait(60)
-
-
-def _worker(pid: int) -> psutil.Process:
-    """The process that answers: the largest child of the parent."""
-    time.sleep(3)
-    children = psutil.Process(pid).children()
-    worker: psutil.Process = max(children, key=lambda child: child.memory_info().rss)
-    return worker
-
-
 async def loops(
     result: Result, root: Path, address: str, worker: psutil.Process, seconds: float
 ) -> None:
     """One light curve a request."""
-    oids = _oids(root)
-    paths = [f"{ZTF}ID={oid}" for oid in np.random.default_rng(1).permutation(oids).tolist()]
-    await closed_loop(address, paths, 3.0)  # what is warm, stays so
-    before = worker.memory_info().rss
+    paths = light_curves(root)
+    await right(root, address)
+    await closed_loop(address, paths, WARM_SECONDS)  # what is warm, stays so
+    growth = Growth(worker)
     latencies = np.array(await open_loop(address, paths, seconds)) * 1000
     result.figures |= {
         f"open loop, p{p} (ms)": float(np.percentile(latencies, p)) for p in (50, 90, 99, 100)
@@ -116,14 +95,25 @@ async def loops(
     result.figures["closed loop, requests a second"] = n / seconds
     result.figures["requests"] = latencies.size + n
     result.figures["bytes of a light curve"] = await one_size(address, paths[0])
-    grown = (worker.memory_info().rss - before) / 2**20
-    result.figures["worker's memory (MB)"] = worker.memory_info().rss / 2**20
+    growth.look()
+    result.figures["worker's memory (MB)"] = resident_mb(worker)
     result.ratios += [
         Ratio("open loop at 100/s: p50 (ms)", float(np.percentile(latencies, 50)), P50_MS, True),
         Ratio("open loop at 100/s: p99 (ms)", float(np.percentile(latencies, 99)), P99_MS, True),
         Ratio("closed loop, 16 clients (1/s)", n / seconds, CLOSED_RATE),
-        Ratio("worker's growth over all requests (MB)", grown, GROWTH_MB, True),
+        Ratio("worker's growth over all requests (MB)", growth.most_mb, GROWTH_MB, True),
     ]
+
+
+async def many(result: Result, root: Path, address: str, worker: psutil.Process, n: int) -> None:
+    """What the worker grows by over many requests, once it is warm."""
+    paths = light_curves(root)
+    await closed_loop(address, paths, math.inf, n // 10)
+    growth = Growth(worker)
+    await closed_loop(address, paths, math.inf, n)
+    growth.look()
+    name = f"worker's growth over {n:,} requests (MB)"
+    result.ratios.append(Ratio(name, growth.most_mb, GROWTH_MB, True))
 
 
 async def streams(result: Result, root: Path, address: str, worker: psutil.Process) -> None:
@@ -141,6 +131,32 @@ async def streams(result: Result, root: Path, address: str, worker: psutil.Proce
     result.ratios.append(Ratio(growth, again[2], GROWTH_MB, True))
 
 
+def light_curves(root: Path) -> list[str]:
+    """Requests for one light curve each."""
+    oids = np.random.default_rng(1).permutation(_oids(root)).tolist()
+    return [f"{ZTF}ID={oid}" for oid in oids]
+
+
+async def right(root: Path, address: str) -> None:
+    """Hold an answer of each kind to the files themselves, read by nobody else's reader.
+
+    Raises
+    ------
+    AssertionError : one is wrong.
+    """
+    oids = _oids(root)[:MOST_IDS]
+    files = open_snapshot(root).layout.root.glob("data/detections/*/*.parquet")
+    known = pl.concat([pl.read_parquet(path, columns=["oid", "expid"]) for path in files])
+    counts = dict(known.drop_nulls("oid").group_by("oid").len().iter_rows())
+    connection = Connection(address)
+    for oid in oids[:3]:
+        await connection.get(f"{ZTF}ID={oid}")
+        assert connection.lines == 1 + counts[oid], oid
+    await connection.get(STREAM, json.dumps({"oids": oids}).encode())
+    assert connection.lines == 1 + sum(counts[oid] for oid in oids)
+    connection.close()
+
+
 def _oids(root: Path) -> list[int]:
     snapshot = open_snapshot(root)
     everywhere = Circles.of(Cone(*CENTRE, 10 * 3600.0))
@@ -155,6 +171,7 @@ class Connection:
     def __init__(self, address: str) -> None:
         self._at = urlsplit(address)
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self.lines = 0  # of the last answer
 
     async def get(self, path: str, body: bytes = b"", look: Callable[[], object] = int) -> int:
         """The bytes of an answer; `look` is called at each piece of a stream."""
@@ -171,10 +188,13 @@ class Connection:
             raise RuntimeError(head.split(b"\r\n")[0].decode())
         length = re.search(rb"content-length: (\d+)", head)
         if length is not None:
-            return len(await reader.readexactly(int(length[1])))
-        n = 0
+            data = await reader.readexactly(int(length[1]))
+            self.lines = data.count(b"\n")
+            return len(data)
+        n = self.lines = 0
         while size := int(await reader.readline(), 16):
-            await reader.readexactly(size + 2)
+            data = await reader.readexactly(size + 2)
+            self.lines += data.count(b"\n") - 1  # its own end
             n += size
             look()
         await reader.readline()
@@ -204,14 +224,16 @@ async def open_loop(address: str, paths: list[str], seconds: float) -> list[floa
     return latencies
 
 
-async def closed_loop(address: str, paths: list[str], seconds: float) -> int:
-    """How many requests were answered in some seconds."""
+async def closed_loop(
+    address: str, paths: list[str], seconds: float, most: float = math.inf
+) -> int:
+    """How many requests were answered in some seconds; no more than `most`, or a few more."""
     until, answered = time.perf_counter() + seconds, 0
 
     async def work(number: int) -> None:
         nonlocal answered
         connection = Connection(address)
-        while time.perf_counter() < until:
+        while time.perf_counter() < until and answered < most:
             number += CONNECTIONS
             await connection.get(paths[number % len(paths)])
             answered += 1
@@ -233,17 +255,10 @@ async def all_objects(
     address: str, worker: psutil.Process, oids: list[int]
 ) -> tuple[int, float, float]:
     """Bytes and seconds of a stream of all objects, and the most that the worker grew by, MB."""
-    before = most = worker.memory_info().rss
-    begin, connection = time.perf_counter(), Connection(address)
-    body = json.dumps({"oids": oids[:MOST_IDS]}).encode()
-
-    def look() -> None:
-        nonlocal most
-        most = max(most, worker.memory_info().rss)
-
-    n = await connection.get("/api/v1/lightcurves?format=csv", body, look)
+    growth, connection = Growth(worker), Connection(address)
+    n = await connection.get(STREAM, json.dumps({"oids": oids[:MOST_IDS]}).encode(), growth.look)
     connection.close()
-    return n, time.perf_counter() - begin, (most - before) / 2**20
+    return n, time.perf_counter() - growth.begun, growth.most_mb
 
 
 if __name__ == "__main__":

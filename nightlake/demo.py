@@ -126,6 +126,7 @@ def run(folder: Path, plan: SurveyPlan) -> None:
     print(f"Pictures: {folder / 'rr_lyrae.png'}, {folder / 'night.png'}")
     print(f"Ask on:   .venv/bin/nightlake lightcurve {root} --cone {star.ra:.5f} {star.dec:.5f} 2")
     print(f'          .venv/bin/nightlake sql {root} "select * from nights"')
+    print(f"Serve it: .venv/bin/nightlake serve {root} (or: make serve)")
     print(f"All of it took {time.monotonic() - started:.0f} s.")
 
 

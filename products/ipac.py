@@ -73,6 +73,6 @@ class IpacTable:
 
 def _cell(field: Field, column: pa.Array, width: int) -> pa.Array:
     if not field.is_text:
-        return pc.utf8_lpad(texts(column, NULL), width)
+        return pc.ascii_lpad(texts(column, NULL), width)  # numbers are ASCII
     text = pc.replace_substring_regex(plain(texts(column, NULL)), pattern=r"\s", replacement=" ")
     return pc.cast(pc.utf8_rpad(pc.utf8_slice_codeunits(text, 0, width), width), pa.string())

@@ -6,5 +6,5 @@ desk        where work is done: threads, limits of time, cancelling
 places      what is asked for, as the reader of light curves takes it
 answers     rows to bytes: formats, ETag, streams
 ztf, snad, scs, api    what clients speak
-app         all of these as one application; server runs it
+app         all of these as one application; server runs it, connection ends slow clients
 """

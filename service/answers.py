@@ -7,6 +7,7 @@ one piece of its answer, no thread.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -23,12 +24,14 @@ from service.archive import State
 from service.compression import Encoder, encoder_for
 from service.core import Service
 from service.desk import Desk, Job
-from service.errors import LimitError
+from service.errors import ClientGoneError, LimitError
+from store.errors import NightlakeError
 
 # Rows of an answer: frames, or Arrow tables where the format's writer takes these.
 Rows: TypeAlias = pl.DataFrame | pa.Table
 Frames = Callable[[State, Job], Iterator[Rows]]
 
+_LOG = logging.getLogger("nightlake.service")
 # Pieces are gathered to this: each is a trip to a thread and back.
 _PIECE_BYTES = 256 << 10
 
@@ -114,11 +117,17 @@ class _Streamed(StreamingResponse):
         self._state, self._job, self._gone = state, job, gone
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it all, unless the client goes away."""
+        """Send it all, unless the client goes away.
+
+        An answer that ends early for another reason is left without its end, which breaks the
+        connection: its client knows that it has not all of it.
+        """
         try:
             await self.stream_response(send)
-        except OSError:
-            pass  # the client went away
+        except (OSError, ClientGoneError):
+            pass
+        except NightlakeError as error:
+            _LOG.warning("%s: an answer ended early: %s", scope["path"], error)
         finally:
             self._gone.cancel()
             self._job.cancel()

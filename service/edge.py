@@ -17,7 +17,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.metrics import BYTES, REQUESTS, SECONDS, UNDER_WAY
 
-BODY_SECONDS = 30.0
+# In which all of a request must have come.
+BODY_SECONDS = 60.0
 _LOG = logging.getLogger("nightlake.access")
 _LONGEST_QUERY = 400
 _SECURITY = [
@@ -71,7 +72,8 @@ class _Passage:
         if self._body_over:
             return await self._receive()
         try:
-            message = await asyncio.wait_for(self._receive(), BODY_SECONDS)
+            left = self._begin + BODY_SECONDS - time.perf_counter()
+            message = await asyncio.wait_for(self._receive(), max(left, 0.0))
         except TimeoutError:
             raise HTTPException(408, "the request did not come in time") from None
         if message["type"] == "http.request":

@@ -15,6 +15,7 @@ from pathlib import Path
 import uvicorn
 from uvicorn.supervisors.multiprocess import Multiprocess
 
+from service.connection import Connection
 from service.metrics import FOLDER_VARIABLE
 
 # What is under way when the service is stopped may take so long to its end.
@@ -60,6 +61,7 @@ def run(host: str, port: int, workers: int, *, access_log: bool = True, ready: s
         host=host,
         port=port,
         workers=workers,
+        http=Connection,
         access_log=False,
         log_config=_logging(access_log),
         server_header=False,
@@ -67,11 +69,12 @@ def run(host: str, port: int, workers: int, *, access_log: bool = True, ready: s
         timeout_graceful_shutdown=GRACE_S,
         timeout_worker_healthcheck=HANGS_S,
         limit_concurrency=1000,
-        h11_max_incomplete_event_size=64 << 10,
         proxy_headers=True,
         forwarded_allow_ips=os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1"),
     )
     socket = config.bind_socket()
+    # Whoever comes before a worker is there waits for it, and is not refused.
+    socket.listen(config.backlog)
     # Each request has a thread of the worker's own: those of polars would wait for each other.
     os.environ.setdefault("POLARS_MAX_THREADS", "1")
     folder = Path(tempfile.mkdtemp(prefix="nightlake-metrics-"))

@@ -12,6 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from service.app import make_app
+from service.connection import Connection
 from service.settings import Settings
 
 
@@ -26,7 +27,7 @@ def serving(archive: Path, **settings: Any) -> Iterator[str]:
 def listening(app: FastAPI) -> Iterator[str]:
     """The address of an application that runs in a thread."""
     config = uvicorn.Config(
-        app, port=0, log_level="error", lifespan="on", server_header=False,
+        app, port=0, http=Connection, log_level="error", lifespan="on", server_header=False,
         timeout_graceful_shutdown=5,
     )  # fmt: skip
     server = uvicorn.Server(config)

@@ -1,7 +1,9 @@
 """Requests that mean harm: made up from the OpenAPI, too large, too slow, or broken off."""
 
 import io
+import re
 import socket
+import threading
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +19,10 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import Unsatisfiable
 from serving import serving
+
+from queries.curves.reader import CurveReader
+from service import connection, edge
+from service.api import tables
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -206,8 +212,8 @@ def test_broken_and_slow_clients_keep_nobody_waiting(url, client, sky):
         opened.append(raw(url))
         opened[-1].sendall(f"GET {circle} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
     assert client.get(f"{CURVES}?oid={sky.oids[0]}").status_code == 200
-    for connection in opened:
-        connection.close()
+    for one in opened:
+        one.close()
     for garbage in (b"\x00\x01\x02\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"A" * 100_000):
         with raw(url) as connection:
             connection.sendall(garbage)
@@ -215,3 +221,143 @@ def test_broken_and_slow_clients_keep_nobody_waiting(url, client, sky):
             with suppress(ConnectionError):
                 assert b"400" in (connection.recv(100) or b"400")
     assert client.get("/health").json()["status"] == "ok"
+
+
+def hung_up(connection):
+    """What is heard to the end, which must come: a connection that is kept is a timeout."""
+    heard = b""
+    with suppress(ConnectionError):
+        while more := connection.recv(65536):
+            heard += more
+    return heard
+
+
+HALVES = {
+    "nothing": b"",
+    "half a head": b"GET / HTTP/1.1\r\nHost",
+    "half a body": b"POST /api/v1/lightcurves HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nra,",
+    "half of what nobody reads": b"POST /no HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nra,",
+}
+
+
+@pytest.mark.parametrize("half", HALVES)
+def test_who_does_not_go_on_is_hung_up_on(url, half, monkeypatch):
+    monkeypatch.setattr(connection, "HEAD_SECONDS", 0.2)
+    monkeypatch.setattr(edge, "BODY_SECONDS", 0.2)
+    with raw(url) as client:
+        client.sendall(HALVES[half])
+        heard = hung_up(client)
+    if half == "half a body":
+        assert heard.startswith(b"HTTP/1.1 408")
+    elif "nobody" in half:
+        assert heard.startswith(b"HTTP/1.1 404")
+    else:
+        assert heard == b""
+
+
+def test_a_body_that_comes_byte_by_byte_has_one_time_for_all(url, monkeypatch):
+    monkeypatch.setattr(edge, "BODY_SECONDS", 0.3)
+    with raw(url) as client, suppress(ConnectionError):
+        client.sendall(HALVES["half a body"].replace(b": 9", b": 900000"))
+        client.settimeout(0.05)
+        begin, heard = time.monotonic(), b""
+        while not heard:
+            assert time.monotonic() - begin < 120
+            client.sendall(b"1")
+            with suppress(TimeoutError):
+                heard = client.recv(100)
+        assert heard.startswith(b"HTTP/1.1 408")
+
+
+def test_a_head_without_an_end_is_refused(url):
+    with raw(url) as client:
+        with suppress(ConnectionError):
+            client.sendall(b"GET / HTTP/1.1\r\n")
+            for _ in range(1000):
+                client.sendall(b"X: " + b"y" * 1000 + b"\r\n")
+        assert hung_up(client)[:12] in (b"HTTP/1.1 400", b"")
+    with raw(url) as client:
+        client.sendall(b"GET /health HTTP/1.1\r\nX: " + b"y" * 30_000 + b"\r\n\r\n")
+        assert client.recv(100).startswith(b"HTTP/1.1 200")
+
+
+def under_way(client):
+    """Requests that are being answered, but for the one that asks."""
+    told = client.get("/metrics").text
+    found = re.search(r"^nightlake_requests_under_way ([\d.]+)", told, re.MULTILINE)
+    return float(found[1]) - 1
+
+
+def becomes_idle(client):
+    until = time.monotonic() + 60
+    while under_way(client) > 0:
+        assert time.monotonic() < until
+    return True
+
+
+@pytest.fixture
+def much(sky):
+    """A request whose answer is larger than all buffers on the way: some 200 MB."""
+    places = pl.DataFrame({"ra": sky.ra[0], "dec": sky.dec[0]}).select(pl.all().repeat_by(9000))
+    body = places.explode("ra", "dec").write_csv().encode()
+    head = f"POST {CURVES}?format=json&radius=100 HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv"
+    return f"{head}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+def test_a_stream_that_is_too_long_breaks_off_and_does_not_end(sky, much, caplog):
+    """Its beginning is sent before anybody knows; whoever reads it must not take it for all."""
+    with serving(sky.root, max_rows=100_000) as address, raw(address) as client:
+        client.sendall(much)
+        heard = hung_up(client)
+    assert heard.startswith(b"HTTP/1.1 200")
+    assert not heard.endswith(b"0\r\n\r\n")
+    assert "ended early: too many rows: 100,000 are the most" in caplog.text
+    assert "Traceback" not in caplog.text
+
+
+@pytest.fixture
+def read_pieces(monkeypatch):
+    """What was read of the archive so far, as a list that grows."""
+    pieces, reading = [], CurveReader.lightcurves
+
+    def counted(self, *args, **kwargs):
+        pieces.append(1)
+        return reading(self, *args, **kwargs)
+
+    monkeypatch.setattr(CurveReader, "lightcurves", counted)
+    return pieces
+
+
+def test_who_reads_nothing_of_an_answer_is_hung_up_on(url, client, much, read_pieces, monkeypatch):
+    monkeypatch.setattr(connection, "TAKE_SECONDS", 0.2)
+    with raw(url) as lazy:
+        lazy.sendall(much)
+        assert lazy.recv(12) == b"HTTP/1.1 200"
+        assert becomes_idle(client)
+    assert 1 <= len(read_pieces) < 100  # of 141
+
+
+def test_who_goes_away_ends_the_work_for_it(url, client, much, read_pieces):
+    with raw(url) as leaving:
+        leaving.sendall(much)
+        assert leaving.recv(12) == b"HTTP/1.1 200"
+    assert becomes_idle(client)
+    assert 1 <= len(read_pieces) < 100
+
+
+def test_who_goes_away_ends_the_sql_for_it(url, client, monkeypatch):
+    begun, ended = threading.Event(), threading.Event()
+
+    def endless(session, name, given, stop):
+        begun.set()
+        try:
+            return session.sql("SELECT sum(sin(i)) FROM range(10_000_000_000) t(i)", stop=stop)
+        finally:
+            ended.set()
+
+    monkeypatch.setattr(tables, "answered", endless)
+    with raw(url) as leaving:
+        leaving.sendall(b"GET /api/v1/nights HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert begun.wait(30)
+    assert ended.wait(30)
+    assert becomes_idle(client)

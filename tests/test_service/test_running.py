@@ -1,5 +1,6 @@
 """The service as it runs: what is published meanwhile, workers that die, clients that go away."""
 
+import json
 import os
 import re
 import signal
@@ -8,6 +9,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import timedelta
 
 import httpx
@@ -47,7 +49,7 @@ def growing(tmp_path):
 
 def test_a_night_that_is_published_is_in_the_next_answer(growing):
     root, oids, publish_night = growing
-    with serving(root) as address, httpx.Client(base_url=address) as client:
+    with serving(root) as address, httpx.Client(base_url=address, timeout=60) as client:
         for number in range(1, 4):
             first = client.get(f"{CURVES}?oid={oids[0]}")
             assert len(first.json()["rows"]) == number
@@ -106,7 +108,7 @@ def test_what_is_no_longer_shown_is_let_go(growing):
 
 def test_a_link_that_is_lost_leaves_what_was_shown_and_is_told(growing):
     root, oids, _ = growing
-    with serving(root) as address, httpx.Client(base_url=address) as client:
+    with serving(root) as address, httpx.Client(base_url=address, timeout=60) as client:
         assert client.get("/health").status_code == 200
         (root / "current").rename(root / "lost")
         assert client.get(f"{CURVES}?oid={oids[0]}").status_code == 200
@@ -161,49 +163,64 @@ def start(root, *more):
     return server, found[0]
 
 
-def answered(address, seconds=60.0):
-    """The first answer that comes, for as long as a worker starts."""
-    until = time.monotonic() + seconds
-    while True:
-        try:
-            return httpx.get(f"{address}/health", timeout=seconds)
-        except httpx.TransportError:
-            assert time.monotonic() < until
+def workers(server):
+    children = psutil.Process(server.pid).children()
+    return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+
+
+@contextmanager
+def much(client):
+    """An answer of some 20 MB that is on its way, and how many rows it should have."""
+    places = pl.DataFrame({"ra": [150.0] * 9000, "dec": [20.0] * 9000}).write_csv()
+    path = f"{CURVES}?format=csv&radius=100"
+    one = pl.read_csv(client.post(path, content=b"ra,dec\n150.0,20.0\n").content)
+    assert one.height
+    with client.stream("POST", path, content=places.encode()) as answer:
+        pieces = answer.iter_bytes()
+        yield next(pieces), pieces, 9000 * one.height
 
 
 def test_a_worker_that_is_killed_is_replaced_and_the_service_ends_in_peace(growing):
+    """Its clients get an error and do not wait; those of a service that is stopped get all."""
     root, oids, _ = growing
     server, address = start(root)
     try:
-        assert answered(address).json()["status"] == "ok"
-        workers = [
-            child for child in psutil.Process(server.pid).children()
-            if "spawn_main" in " ".join(child.cmdline())
-        ]  # fmt: skip
-        assert len(workers) == 1
-        workers[0].send_signal(signal.SIGKILL)
-        workers[0].wait(30)
-        again = answered(address)
-        assert again.json()["status"] == "ok"
-        found = httpx.get(f"{address}{CURVES}?oid={oids[0]}")
-        assert len(found.json()["rows"]) == 1
-        metrics = httpx.get(f"{address}/metrics").text
-        assert re.search(r"nightlake_requests_total\{.*\} \d", metrics)
+        with httpx.Client(base_url=address, timeout=120) as client:
+            assert client.get("/health").json()["status"] == "ok"
+            (worker,) = workers(server)
+            with much(client) as (_, rest, _):
+                worker.send_signal(signal.SIGKILL)
+                with pytest.raises(httpx.TransportError):
+                    b"".join(rest)
+        # Whoever comes meanwhile waits for the next worker.
+        with httpx.Client(base_url=address, timeout=120) as client:
+            assert client.get("/health").json()["status"] == "ok"
+            assert workers(server) != [worker]
+            found = client.get(f"{CURVES}?oid={oids[0]}")
+            assert len(found.json()["rows"]) == 1
+            metrics = client.get("/metrics").text
+            assert re.search(r"nightlake_requests_total\{.*\} \d", metrics)
+            with much(client) as (first, rest, n_rows):
+                server.send_signal(signal.SIGTERM)
+                whole = first + b"".join(rest)
+            assert whole.count(b"\n") == n_rows + 1
     finally:
         server.send_signal(signal.SIGTERM)
-        out, err = server.communicate(timeout=60)
+        out, err = server.communicate(timeout=120)
     assert server.returncode in (0, -signal.SIGTERM)
     assert "Traceback" not in err, err
-    lines = [line for line in out.splitlines() if line.startswith("{")]
-    assert any(
-        '"route": "/api/v1/lightcurves"' in line and '"status": 200' in line for line in lines
-    )
+    lines = [json.loads(line) for line in out.splitlines() if line.startswith("{")]
+    told = [line for line in lines if line["route"] == CURVES and line["method"] == "GET"]
+    assert [line["status"] for line in told] == [200]
+    names = ["time", "client", "method", "path", "query", "route", "status", "bytes", "ms"]
+    assert list(told[0]) == names
+    assert told[0]["bytes"] == int(found.headers["content-length"])
 
 
 def test_an_archive_that_is_none_is_told_before_anything_listens(tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "nightlake.cli", "serve", str(tmp_path)],
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert done.returncode == 1
     assert "not a Nightlake archive" in done.stderr
@@ -211,7 +228,7 @@ def test_an_archive_that_is_none_is_told_before_anything_listens(tmp_path):
 
 def test_memory_does_not_grow_with_requests(growing):
     root, oids, _ = growing
-    with serving(root) as address, httpx.Client(base_url=address) as client:
+    with serving(root) as address, httpx.Client(base_url=address, timeout=60) as client:
         path = f"{CURVES}?oid={oids[0]}&format=csv"
         for _ in range(300):
             client.get(path)
