@@ -18,7 +18,9 @@ from products.columns_page import columns_page
 
 BIN = Path(sys.executable).parent
 # What the tests themselves run in, or that is the gate.
-MAKE = {"make demo", "make test", "make check"}
+MAKE = {"make demo", "make test", "make check", "make serve"}
+SERVE = "nightlake serve demo/archive"
+SERVED = "http://127.0.0.1:8080"
 LANGUAGES = {"", "sh", "console", "python"}
 
 
@@ -40,7 +42,16 @@ def place(tmp_path_factory):
     return folder
 
 
-def run(command, folder, **expected):
+@pytest.fixture(scope="module")
+def address(place):
+    """The service that the pages speak of, but at a port that is free."""
+    command = [str(BIN / "python"), "-m", "nightlake.cli", *shlex.split(SERVE)[1:], "--port", "0"]
+    with subprocess.Popen(command, cwd=place, stdout=subprocess.PIPE, text=True) as server:
+        yield re.search(r"http://\S+", server.stdout.readline())[0]
+        server.terminate()
+
+
+def run(command, folder):
     env = os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
     done = subprocess.run(
         command, cwd=folder, capture_output=True, text=True, env=env, timeout=300, check=False
@@ -50,17 +61,18 @@ def run(command, folder, **expected):
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_every_block_of_every_page_runs_in_order(place):
+def test_every_block_of_every_page_runs_in_order(place, address):
     ran = 0
     for block in blocks():
         assert block.language in LANGUAGES, block.name
+        text = block.text.replace(SERVED, address)
         if block.language == "sh":
-            for line in block.text.splitlines():
-                if line and line not in MAKE:
+            for line in text.splitlines():
+                if line and line not in {*MAKE, SERVE}:
                     run(shlex.split(line), place)
                     ran += 1
         elif block.language == "console":
-            for command, shown in console(block.text):
+            for command, shown in console(text):
                 printed = run(shlex.split(command), place)
                 # Numbers are the demo's; the first line of an answer names its columns.
                 if shown:
@@ -68,7 +80,7 @@ def test_every_block_of_every_page_runs_in_order(place):
                     assert len(printed.splitlines()) == len(shown), block.name
                 ran += 1
         elif block.language == "python":
-            run([sys.executable, "-W", "ignore", "-c", block.text], place)
+            run([sys.executable, "-W", "ignore", "-c", text], place)
             ran += 1
     assert ran > 15
 
