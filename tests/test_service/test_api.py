@@ -15,6 +15,7 @@ from astropy.table import Table
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
+from serving import serving
 
 CURVES = "/api/v1/lightcurves"
 
@@ -268,6 +269,13 @@ def test_pages_of_other_hosts_may_ask(client):
     asked = {"origin": "https://example.org", "access-control-request-method": "POST",
              "access-control-request-headers": "content-type"}  # fmt: skip
     assert client.options(CURVES, headers=asked).status_code == 200
+
+
+def test_pages_of_hosts_that_are_not_named_may_not_ask(sky):
+    with serving(sky.root, origins="https://a.org, https://b.org") as address:
+        for origin, allowed in (("https://b.org", "https://b.org"), ("https://c.org", None)):
+            answer = httpx.get(f"{address}/health", headers={"origin": origin}, timeout=60)
+            assert answer.headers.get("access-control-allow-origin") == allowed
 
 
 def test_openapi_tells_every_path_with_examples(client):

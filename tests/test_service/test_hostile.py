@@ -8,7 +8,7 @@ import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import httpx
 import numpy as np
@@ -16,7 +16,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
+from hypothesis import strategies as st
 from hypothesis.errors import Unsatisfiable
 from serving import serving
 
@@ -63,6 +64,39 @@ def answered(cases, until):
             assert set(answer.json()) == {"code", "message", "hint"}
 
     each()
+
+
+ODD = st.one_of(
+    st.sampled_from(["", " ", "0", "-1", "1e400", "nan", "inf", "-inf", "5e-324", "1e-300", "0x10",
+                     "99999999999999999999", "circle", "CIRCLE 1 2 0.1", "1 2 0.1", "1,2", "g,r",
+                     "\x00", "٣", "𝟑", "<a>", "'", "%", ";", "../..", "CSV", "HTML", "TSV"]),
+    st.floats().map(str), st.integers().map(str), st.text(max_size=12),
+)  # fmt: skip
+PLACES = st.tuples(ODD, ODD, ODD).map(" ".join)
+NAMES = ["ID", "POS", "CIRCLE", "BAND", "BANDNAME", "MAG", "NOBS_MIN", "NUM_OBS", "TIME",
+         "BAD_CATFLAGS_MASK", "COLLECTION", "FORMAT", "RA", "DEC", "SR", "oid", "ra", "dec",
+         "radius_arcsec"]  # fmt: skip
+PATHS = [ZTF, "/scs", "/api/v3/data/x/oid/full/json", "/api/v3/data/x/circle/full/json",
+         "/metrics", "/health"]  # fmt: skip
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+@given(
+    path=st.sampled_from(PATHS),
+    pairs=st.lists(st.tuples(st.sampled_from(NAMES), ODD | PLACES), max_size=5),
+    form=st.booleans(),
+)
+@example(path=ZTF, pairs=[("CIRCLE", "1 2 5e-324"), ("FORMAT", "CSV")], form=False)
+@example(path="/scs", pairs=[("RA", "1"), ("DEC", "2"), ("SR", "5e-324")], form=False)
+@example(path="/scs", pairs=[("RA", "1e308"), ("DEC", "nan"), ("SR", "-inf")], form=False)
+def test_no_words_of_other_clients_are_an_error_of_ours(client, path, pairs, form):
+    words = urlencode(pairs, errors="replace")
+    if form and path == ZTF:
+        headers = {"content-type": "application/x-www-form-urlencoded"}
+        answer = client.post(path, content=words, headers=headers)
+    else:
+        answer = client.get(f"{path}?{words}")
+    assert answer.status_code < 500, answer.text
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,7 @@ import pytest
 from archives import FIRST_NIGHT, Channel, cluster, night_files, nightly
 from serving import serving
 
+from nightlake import Archive
 from queries.interrupt import Stop
 from service.archive import Served
 from service.desk import Job
@@ -60,6 +61,25 @@ def test_a_night_that_is_published_is_in_the_next_answer(growing):
             assert again.status_code == 200
             assert len(again.json()["rows"]) == number + 1
             assert client.get("/health").json()["publication"] == number + 1
+
+
+def test_what_is_compacted_or_withdrawn_needs_no_restart(growing):
+    root, oids, publish_night = growing
+    publish_night(1)
+    publish_night(2)
+    path = f"{CURVES}?oid={oids[0]}&format=csv"
+    with (
+        serving(root) as address, httpx.Client(base_url=address, timeout=60) as client,
+        Archive(root) as archive,
+    ):  # fmt: skip
+        before = client.get(path)
+        archive.compact()
+        after = client.get(path)
+        assert after.headers["etag"] != before.headers["etag"]
+        assert after.content == before.content
+        archive.withdraw(FIRST_NIGHT)
+        assert len(client.get(path).text.splitlines()) == 1 + 2
+        assert len(client.get("/api/v1/nights").json()["rows"]) == 2
 
 
 def test_no_answer_has_a_part_of_a_night(growing):
