@@ -151,7 +151,7 @@ class Client:
 
     def __init__(self, changing: Changing, address: str, seed: int, tally: Tally) -> None:
         self._changing, self._tally, self._random = changing, tally, random.Random(seed)
-        self._http = httpx.Client(base_url=address, timeout=60)
+        self._http = httpx.Client(base_url=address, timeout=300)
         self._oid = changing.survey.oid
         self._ra, self._dec = changing.survey.place
         self._kinds: list[Callable[[], None]] = [
