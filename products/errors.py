@@ -6,6 +6,7 @@ store.errors.NightlakeError
     ├── UnknownFormatError        no such format, or none that the file's name tells
     ├── NoTimesError              rows without a time are no time series
     ├── NothingToDrawError        no point has both coordinates
+    ├── NoPeriodError             too few points, or too many periods, to look for one
     ├── UnknownChannelError       a field, filter, CCD and quadrant that the archive has not
     ├── StaleChannelError         its images were matched to a reference that was replaced
     ├── EmptyArchiveError         no night to report on
@@ -71,6 +72,17 @@ class NothingToDrawError(ProductError, ValueError):
 
     def __init__(self, what: str) -> None:
         super().__init__(f"no picture is drawn: {what}", hint="Ask for another place or night.")
+
+
+class NoPeriodError(ProductError, ValueError):
+    """No period can be looked for."""
+
+    code = "no_period"
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"no period is looked for: {what}", hint="Take more points, or other periods."
+        )
 
 
 class NothingToExportError(ProductError, LookupError):

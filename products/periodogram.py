@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from products.errors import NothingToDrawError
+from products.errors import NoPeriodError
 from transforms.aliases import Relation, relations
 
 Floats = NDArray[np.float64]
@@ -82,16 +82,16 @@ def periodogram(
 
     Raises
     ------
-    NothingToDrawError : too few points, all at one time, or too many periods.
+    NoPeriodError : too few points, all at one time, or too many periods.
     """
     points = _usable(points, n_terms)
     baseline = float(np.ptp(points.time_d))
     if not 0 < shortest_d < longest_d < np.inf:
-        raise NothingToDrawError("the shortest period is above 0, and shorter than the longest")
+        raise NoPeriodError("the shortest period is above 0, and shorter than the longest")
     first, step = 1 / longest_d, 1 / (OVERSAMPLING * baseline)
     n = int(np.ceil((1 / shortest_d - first) / step)) + 1
     if n > MOST_FREQUENCIES:
-        raise NothingToDrawError(
+        raise NoPeriodError(
             f"{n:,} periods are to be tried, more than {MOST_FREQUENCIES:,}: "
             "take a longer shortest period"
         )
@@ -151,13 +151,13 @@ def _usable(points: Photometry, n_terms: int) -> Photometry:
     enough = np.bincount(number[at], minlength=bands.size) >= 2 * n_terms + 1 + _SPARE
     at &= enough[number]
     if not at.any():
-        raise NothingToDrawError(
+        raise NoPeriodError(
             f"no filter has the {2 * n_terms + 1 + _SPARE} good points that a period needs"
         )
     order = np.flatnonzero(at)[np.argsort(points.time_d[at], kind="stable")]
     time = points.time_d[order]
     if time[0] == time[-1]:
-        raise NothingToDrawError("all points are of one moment")
+        raise NoPeriodError("all points are of one moment")
     return Photometry(time, points.value[order], points.error[order], number[order])
 
 

@@ -4,10 +4,11 @@
     targets     what is typed into the search: ids and positions
     stars       the rows of what is shown, and what lies around it
     points      rows as what is drawn: axes, errors, hollow points, words of each
-    charts, finder    figures of plotly, as plain dictionaries
+    figures     frames of figures, in the colours of light and dark
+    charts, period, finder, coverage    what stands in them
     tables      tables as text
     snippets    the Python and the SQL that give the same rows
-    light_curves (heading, controls, around), archive (coverage)    the two pages
+    light_curves (heading, controls, around), archive    the two pages
     wiring      callbacks, each a line or two
     downloads   files
     shield      what no page sends is refused, and nothing is fetched from elsewhere

@@ -8,8 +8,8 @@ import polars as pl
 from dash import dcc, html
 
 from service.errors import PrivateError
-from service.page.charts import BANDS, Figure, blank, colours, framed
 from service.page.coverage import coverage_chart
+from service.page.figures import BANDS, Figure, blank, colours, framed
 from service.page.frame import GRAPH, card
 from service.page.points import ARCSEC_PER_PIXEL
 from service.page.stars import Source
@@ -108,7 +108,7 @@ def coverage_of(source: Source, filtercode: str | None, theme: str) -> Figure:
         ["ra", "dec"]
     )
     if depths.is_empty():
-        return blank("No image of this filter has a place on the sky", theme)
+        return blank("No image of this filter has a place on the sky")
     return coverage_chart(depths, theme)
 
 
@@ -130,7 +130,7 @@ def _by_night(
         if not some.is_empty()
     ]  # fmt: skip
     if not figure["data"]:
-        return blank(f"{title}: nothing is known", theme)
+        return blank(f"{title}: nothing is known")
     figure["layout"]["showlegend"] = True
     return figure
 

@@ -1,4 +1,4 @@
-"""The charts of the light-curve page, as plain dictionaries that plotly draws.
+"""The charts of the light-curve page.
 
 A band is told by its colour and, of several fields, by the shape of its points; a point that is
 flagged or of a bad image is hollow, an upper limit points down.
@@ -11,58 +11,30 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from products.periodogram import Peak, Periodogram, envelope
+from service.page.figures import BANDS, Figure, blank, colours, framed
 from service.page.points import Points
 from service.page.state import PageState, span
 from transforms.folding import bin_by_phase, phases
 
 Floats = NDArray[np.float64]
-Figure = dict[str, Any]
-
-# The colours of the report's page: three that are told apart in any eye, lighter on dark.
-COLOURS = {
-    "light": {
-        "zg": "#00795a", "zr": "#c24f00", "zi": "#6a51a3", "?": "#5b6770",
-        "ink": "#1f2933", "soft": "#52606d", "grid": "#e3e8ec", "edge": "#7b8794",
-        "card": "#ffffff", "link": "#0b5cad", "note": "#b3261e",
-    },
-    "dark": {
-        "zg": "#2fc59b", "zr": "#ff9046", "zi": "#b3a0ea", "?": "#a3b0bc",
-        "ink": "#e6ebf0", "soft": "#a3b0bc", "grid": "#2c353e", "edge": "#7b8794",
-        "card": "#1b2229", "link": "#7db8f5", "note": "#ff8a80",
-    },
-}  # fmt: skip
-BANDS = ("zg", "zr", "zi", "?")
 _SHAPES = ("circle", "diamond", "square", "cross", "x", "star")
-_FONT = 'system-ui, "Segoe UI", Roboto, "Helvetica Neue", "DejaVu Sans", sans-serif'
 _UNITS = {"mag": "Magnitude (AB)", "flux": "Flux density [µJy]"}
 
 
-_TICKS_D = tuple(step * 10.0**power for power in range(-3, 5) for step in (1, 3))
-
-
-def colours(theme: str) -> dict[str, str]:
-    """Of the theme light or dark; anything else is light."""
-    return COLOURS["dark" if theme == "dark" else "light"]
-
-
 def time_chart(points: Points, state: PageState, theme: str) -> Figure:
-    """Magnitude or flux against time, calendar years named above."""
+    """Magnitude or flux against time."""
     if not len(points):
-        return blank("No point is shown", theme)
+        return blank("No point is shown")
     label = "HMJD [d]" if state.time == "hmjd" else "MJD, start of exposure [d]"
     traces = _traces(points, points.time, state, theme)
     figure = framed(theme, _curve_axes(points, state, theme, label))
     figure["data"] = traces
     time = points.time
     seen = span(state.tx)
-    if seen is None and time.size:
+    if seen is None:
         pad = max(0.03 * float(np.ptp(time)), 0.02)
         seen = [float(time.min()) - pad, float(time.max()) + pad]
-    axis = figure["layout"]["xaxis"]
-    axis |= {"tickformat": ".8~f", "nticks": 6}
-    if seen:
-        axis["range"] = seen
+    figure["layout"]["xaxis"] |= {"tickformat": ".8~f", "nticks": 6, "range": seen}
     _see(figure, "yaxis", state.ty)
     return figure
 
@@ -72,7 +44,7 @@ def folded_chart(points: Points, state: PageState, theme: str) -> Figure:
     period = state.period_d
     if period is None or not len(points):
         text = "Type a period, or find one" if len(points) else "No point is shown"
-        return blank(text, theme)
+        return blank(text)
     epoch = epoch_of(points, state)
     phase = phases(points.time, period, epoch)
     figure = framed(theme, _curve_axes(points, state, theme, f"Phase, P = {state.p.strip()} d"))
@@ -101,96 +73,6 @@ def epoch_of(points: Points, state: PageState) -> float:
     at &= points.band == bands[np.argmax(counts)]
     value = points.value if state.y == "mag" else -points.value
     return float(points.time[at][np.argmin(value[at])])
-
-
-def periodogram_chart(found: Periodogram, peaks: list[Peak], theme: str) -> Figure:
-    """Power against period, on a logarithmic axis, its peaks numbered."""
-    palette = colours(theme)
-    frequency, power = envelope(found, 1500)
-    axes = {
-        "xaxis": {
-            "type": "log",
-            "title": {"text": "Period [d]"},
-            "tickvals": list(_TICKS_D),
-            "ticktext": [f"{tick:g}" for tick in _TICKS_D],
-        },
-        "yaxis": {"title": {"text": "Power"}, "rangemode": "tozero", "nticks": 5},
-    }
-    figure = framed(theme, axes)
-    figure["data"] = [
-        {
-            "type": "scatter", "mode": "lines", "x": (1 / frequency).tolist(),
-            "y": power.tolist(), "line": {"color": palette["soft"], "width": 1},
-            "hovertemplate": "%{x:.6g} d, power %{y:.3f}<extra></extra>", "name": "power",
-        },
-        {
-            "type": "scatter", "mode": "markers+text",
-            "x": [float(peak.period_d) for peak in peaks],
-            "y": [float(peak.power) for peak in peaks],
-            "text": [str(i + 1) for i in range(len(peaks))], "textposition": "top center",
-            "marker": {
-                "size": 8,
-                "color": [palette["link" if peak.relation is None else "edge"] for peak in peaks],
-            },
-            "hovertext": [peak_words(peak) for peak in peaks],
-            "hovertemplate": "%{hovertext}<extra></extra>", "name": "peaks",
-        },
-    ]  # fmt: skip
-    figure["layout"] |= {"showlegend": False, "hovermode": "closest"}
-    figure["layout"]["yaxis"]["range"] = [0, float(power.max()) * 1.15]
-    return figure
-
-
-def peak_words(peak: Peak) -> str:
-    """A peak in words, for whoever points at it."""
-    told = f"{peak.period_d:.8g} d, power {peak.power:.3f}"
-    return f"{told}; {peak.relation.text}" if peak.relation else told
-
-
-def blank(text: str, theme: str) -> Figure:
-    """A frame with a sentence in it."""
-    hidden = {"visible": False, "fixedrange": True}
-    figure = framed(theme, {"xaxis": dict(hidden), "yaxis": dict(hidden)})
-    figure["data"] = []
-    figure["layout"]["annotations"] = [
-        {"text": text, "showarrow": False, "x": 0.5, "y": 0.5, "xref": "paper", "yref": "paper",
-         "font": {"size": 15, "color": colours(theme)["soft"]}}
-    ]  # fmt: skip
-    return figure
-
-
-def framed(theme: str, axes: dict[str, Any]) -> Figure:
-    """A figure without data, its axes and words in the colours of a theme."""
-    palette = colours(theme)
-    line = {
-        "gridcolor": palette["grid"], "linecolor": palette["edge"], "zeroline": False,
-        "showline": True, "ticks": "outside", "ticklen": 4, "tickcolor": palette["edge"],
-        "automargin": True,
-    }  # fmt: skip
-    layout: dict[str, Any] = {
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
-        "font": {"family": _FONT, "size": 13, "color": palette["ink"]},
-        "margin": {"l": 58, "r": 12, "t": 30, "b": 46},
-        "hovermode": "closest",
-        "hoverlabel": {
-            "bgcolor": palette["card"], "bordercolor": palette["edge"], "align": "left",
-            "font": {"family": _FONT, "size": 12, "color": palette["ink"]},
-        },
-        "legend": {
-            "orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "itemsizing": "constant",
-            "bgcolor": "rgba(0,0,0,0)",
-            # What is drawn is chosen by the controls, which are in the link: not by the legend.
-            "itemclick": False, "itemdoubleclick": False,
-        },
-        "modebar": {
-            "bgcolor": "rgba(0,0,0,0)", "color": palette["edge"], "activecolor": palette["link"],
-        },
-        "dragmode": "zoom",
-    }  # fmt: skip
-    for name, axis in axes.items():
-        layout[name] = {**line, **axis}
-    return {"layout": layout}
 
 
 def _curve_axes(points: Points, state: PageState, theme: str, label: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import polars as pl
 
 from products.night_map import HALF_HEIGHT_DEG, HALF_WIDTH_DEG, projection_of
 from products.projection import Projection, corners
-from service.page.charts import Figure, colours, framed
+from service.page.figures import Figure, colours, framed
 
 # More quadrants than these are drawn a field at a time.
 _MOST_QUADRANTS = 4000

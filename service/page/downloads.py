@@ -81,20 +81,28 @@ def downloads(source: Source, base: str) -> Blueprint:
 
 
 def picture(source: Source, star: Star, state: PageState) -> bytes:
-    """The house's picture of a star, PNG: folded if there is a period, else in time."""
+    """The house's picture of a star, PNG: folded if there is a period, else in time.
+
+    Magnitudes against heliocentric dates, whatever the page shows.
+
+    Raises
+    ------
+    NothingToDrawError : there is no point.
+    """
     import io
 
     rows = star.rows
     if "is_upper_limit" in rows.columns:
         rows = rows.filter(~pl.col("is_upper_limit"))
     title = sexagesimal(star.ra_deg, star.dec_deg)
-    period = state.period_d
+    period, usual = state.period_d, PageState(e=state.e)
+    points = points_of(rows, usual)
     with _DRAWING:
         _prepared(source)
-        if period is None:
+        if period is None or not len(points):
             figure: Figure = draw_lightcurve(rows, title)
         else:
-            epoch = epoch_of(points_of(star.rows, PageState(q=state.q, e=state.e)), state)
+            epoch = epoch_of(points, usual)
             figure = draw_folded(rows, period, epoch_hmjd=epoch, title=title)
         sink = io.BytesIO()
         with style():

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from service.page.charts import BANDS, Figure, colours, framed
+from service.page.figures import BANDS, Figure, colours, framed
 from service.page.stars import Star
 
 # The brightest is drawn this large, and what is ten magnitudes fainter a dot.

@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ParamSpec
 
-import numpy as np
 from dash import ALL, ClientsideFunction, Dash, Input, Output, State, html, no_update
 from flask import request
 
-from products.periodogram import Peak, Photometry, find_peaks, periodogram
+from products.periodogram import find_peaks, periodogram
 from service.errors import problem_of
-from service.page import charts, frame, tables
+from service.page import charts, figures, frame, period
 from service.page.archive import archive_page, coverage_of, quality_charts
 from service.page.around import details
 from service.page.finder import finder_chart
@@ -65,7 +64,7 @@ def _draw(app: Dash, source: Source) -> None:
         Input("s-select", "data"), Input("s-show", "data"), Input("theme", "data"),
         State("s-opened", "data"), prevent_initial_call=True,
     )  # fmt: skip
-    @_careful(lambda error: charts.blank(problem_of(error).message, "light"))
+    @_careful(lambda error: figures.blank(problem_of(error).message))
     def draw_time(select: Given, show: Given, theme: str, opened: Given) -> Any:
         points, state = drawn(opened, select, show)
         return _kept(charts.time_chart(points, state, theme), state)
@@ -75,7 +74,7 @@ def _draw(app: Dash, source: Source) -> None:
         Input("s-select", "data"), Input("s-show", "data"), Input("s-fold", "data"),
         Input("theme", "data"), State("s-opened", "data"), prevent_initial_call=True,
     )  # fmt: skip
-    @_careful(lambda error: (charts.blank(problem_of(error).message, "light"), ""))
+    @_careful(lambda error: (figures.blank(problem_of(error).message), ""))
     def draw_fold(select: Given, show: Given, fold: Given, theme: str, opened: Given) -> Any:
         points, state = drawn(opened, select, show, fold)
         title = f" · P = {state.p.strip()} d" if state.period_d else ""
@@ -90,7 +89,7 @@ def _draw(app: Dash, source: Source) -> None:
     )  # fmt: skip
     @_careful(
         lambda error: (
-            charts.blank("No period", "light"), frame.told(problem_of(error)), [], False
+            figures.blank("No period"), frame.told(problem_of(error)), [], False
         )
     )  # fmt: skip
     def draw_power(find: Given, select: Given, theme: str, show: Given, fold: Given,
@@ -98,13 +97,14 @@ def _draw(app: Dash, source: Source) -> None:
         if not find or find.get("find") != "1":
             return no_update, no_update, no_update, True
         points, state = drawn(opened, select, show, fold, find)
-        good, n_terms = photometry(points), int(state.terms)
+        good, n_terms = period.photometry(points), int(state.terms)
         found = periodogram(
             good, number(state.pmin) or 0.0, number(state.pmax) or 0.0, n_terms=n_terms
         )
         peaks = find_peaks(good, found, n_terms=n_terms)
-        figure = charts.periodogram_chart(found, peaks, theme)
-        return figure, peak_table(peaks), [spelled(peak) for peak in peaks], False
+        spelled = [period.spelled(peak, found.baseline_d) for peak in peaks]
+        figure = period.periodogram_chart(found, peaks, theme)
+        return figure, period.peak_table(peaks, found.baseline_d), spelled, False
 
 
 def _tell(app: Dash, source: Source, base: str) -> None:
@@ -145,7 +145,7 @@ def _tell(app: Dash, source: Source, base: str) -> None:
         Output("quality", "children"), Output("g-coverage", "figure"),
         Input("theme", "data"), Input("coverage-filter", "value"),
     )  # fmt: skip
-    @_careful(lambda error: (frame.told(problem_of(error)), charts.blank("No map", "light")))
+    @_careful(lambda error: (frame.told(problem_of(error)), figures.blank("No map")))
     def draw_archive(theme: str, filtercode: str | None) -> Any:
         drawn = quality_charts(source, theme)
         return drawn, coverage_of(source, filtercode or None, theme)
@@ -158,39 +158,6 @@ def merged(*given: Given) -> PageState:
         if isinstance(part, dict):
             values |= part
     return PageState.of(values)
-
-
-def photometry(points: Points) -> Photometry:
-    """The points that a period is looked for in: measured, and not flagged."""
-    at = points.clean
-    return Photometry(points.time[at], points.value[at], points.error[at], points.band[at])
-
-
-def spelled(peak: Peak) -> str:
-    """A period with all its digits that mean something, and no more."""
-    return np.format_float_positional(peak.period_d, precision=9, unique=True, trim="-")
-
-
-def peak_table(peaks: list[Peak]) -> html.Div:
-    """The peaks, each with a button that folds by it."""
-    rows = [
-        [
-            i + 1,
-            tables.period_button(spelled(peak)),
-            f"{peak.power:.3f}",
-            tables.tag(peak.relation.text, peak.relation.kind, _RELATIONS[peak.relation.kind])
-            if peak.relation else "",
-        ]
-        for i, peak in enumerate(peaks)
-    ]  # fmt: skip
-    return tables.table(("", "period [d]", "power", "of the first"), rows, "Peaks", words=(3,))
-
-
-_RELATIONS = {
-    "harmonic": "A multiple or a part of the strongest period",
-    "alias": "What observing night by night makes of the strongest period",
-    "day": "The rhythm of the nights themselves",
-}
 
 
 def _careful(otherwise: Callable[[NightlakeError], Any]) -> Callable[..., Any]:
@@ -208,7 +175,7 @@ def _careful(otherwise: Callable[[NightlakeError], Any]) -> Callable[..., Any]:
     return outer
 
 
-def _kept(figure: charts.Figure, state: PageState) -> charts.Figure:
+def _kept(figure: figures.Figure, state: PageState) -> figures.Figure:
     """Zoomed as it is, as long as the same is drawn."""
     same = f"{state.q}|{state.n}|{state.y}|{state.time}|{state.alone}"
     figure["layout"]["uirevision"] = same

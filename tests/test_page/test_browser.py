@@ -140,6 +140,27 @@ def test_sliders_move_the_period_and_the_finer_one_by_cycles(
     assert other == pytest.approx(period * 10**0.0005, rel=2e-3)
 
 
+def test_no_click_is_lost_that_comes_with_something_else(
+    window: Browser, address: str, sky: Any
+) -> None:
+    window.open(link(address, sky, pmin="0.2", pmax="2"), width=1280)
+    window.wait(DRAWN.format("g-time"))
+    # What the browser gathers before it tells the page: a chart that was drawn, and a click.
+    window.ask(
+        "[dash_clientside.set_props('g-time', {relayoutData: {autosize: true}}), "
+        "dash_clientside.set_props('c-find', {n_clicks: 1})]"
+    )
+    window.wait("document.querySelectorAll('#peaks button').length")
+
+
+def test_too_few_points_for_a_period_are_told_in_words(
+    window: Browser, address: str, sky: Any
+) -> None:
+    window.open(link(address, sky, find="1", bands="zi"), width=1280)
+    words = window.wait("document.querySelector('#peaks .message')?.innerText")
+    assert "good points that a period needs" in words
+
+
 def test_a_point_tells_its_numbers(window: Browser, address: str, sky: Any) -> None:
     window.open(link(address, sky), width=1280)
     window.wait(DRAWN.format("g-time"))

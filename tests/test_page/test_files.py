@@ -18,9 +18,10 @@ from polars.testing import assert_frame_equal
 
 from nightlake import Archive
 from service.archive import Served
+from service.page.archive import archive_page, coverage_of, quality_charts
 from service.page.around import details
 from service.page.heading import file_link, sexagesimal
-from service.page.light_curves import chosen
+from service.page.light_curves import chosen, light_curve_page
 from service.page.snippets import fetch_of, python_of, sql_of
 from service.page.stars import Source, Star
 from service.page.state import PageState
@@ -141,6 +142,8 @@ def test_the_picture_is_one(sky: Any, get: Any) -> None:
         ("/page/lightcurve.csv?q=10+20&r=x", 400, "radius"),
         ("/page/lightcurve.csv?q=123456789012345", 404, "no"),
         ("/page/lightcurve.exe?q=10+20", 400, "format"),
+        ("/page/lightcurve.png?q=10+20", 404, "no detection"),
+        ("/page/lightcurve.png?q=10+20&p=0.5", 404, "no detection"),
         ("/page/report/2024-99-01", 400, "night"),
         ("/page/report/1999-01-01", 404, "not in the archive"),
     ],
@@ -229,6 +232,23 @@ def test_what_stands_in_a_table_is_text() -> None:
     assert "<b>" not in text
     assert "<i>" not in text
     assert 'href="x&#34;y"' in text
+
+
+def test_an_archive_with_nothing_in_it_has_its_pages(tmp_path: Path) -> None:
+    Archive.create(tmp_path / "archive", name="nothing yet").close()
+    served = Served(Settings(tmp_path / "archive"))
+    try:
+        source = Source(served)
+        assert source.archive_name == "nothing yet"
+        assert "Nothing was measured there" in str(
+            light_curve_page(source, "/", PageState(q="10 20"))
+        )
+        assert "not in the archive" in str(light_curve_page(source, "/", PageState(q="9" * 15)))
+        assert "No input was refused" in str(archive_page(source, "/"))
+        assert all("nothing is known" in str(chart) for chart in quality_charts(source, "light"))
+        assert "No image" in str(coverage_of(source, None, "dark"))
+    finally:
+        served.close()
 
 
 @pytest.mark.parametrize(

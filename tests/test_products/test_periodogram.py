@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from astropy.timeseries import LombScargle, LombScargleMultiband
 
-from products.errors import NothingToDrawError
+from products.errors import NoPeriodError
 from products.periodogram import Photometry, envelope, find_peaks, periodogram
 
 PERIOD = 0.567890123
@@ -93,14 +93,14 @@ def test_a_filter_of_too_few_points_says_nothing() -> None:
 
 def test_what_holds_no_period_is_refused() -> None:
     points = star(4)
-    with pytest.raises(NothingToDrawError, match="good points"):
+    with pytest.raises(NoPeriodError, match="good points"):
         periodogram(points, 0.4, 2.0)
-    with pytest.raises(NothingToDrawError, match="shortest"):
+    with pytest.raises(NoPeriodError, match="shortest"):
         periodogram(star(), 2.0, 0.4)
-    with pytest.raises(NothingToDrawError, match="are to be tried"):
+    with pytest.raises(NoPeriodError, match="are to be tried"):
         periodogram(star(), 1e-5, 10.0)
     one = star(20)
-    with pytest.raises(NothingToDrawError, match="one moment"):
+    with pytest.raises(NoPeriodError, match="one moment"):
         periodogram(Photometry(np.full(20, 58000.0), one.value, one.error, one.band), 0.4, 2.0)
 
 
