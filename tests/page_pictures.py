@@ -5,12 +5,14 @@ python tests/page_pictures.py demo/archive "56.80994 34.85051" 0.424112
 
 from __future__ import annotations
 
+import io
 import sys
 import tempfile
 from pathlib import Path
 from urllib.parse import urlencode
 
 from browser import browser
+from PIL import Image
 from serving import serving
 
 IMAGES = Path(__file__).resolve().parents[1] / "docs" / "images"
@@ -23,7 +25,7 @@ def main(archive: str, searched: str, period: str) -> None:
     """Open the pages, and keep what is seen."""
     looking = {"q": searched, "p": period, "find": "1", "pmin": "0.2", "pmax": "10", "terms": "3"}
     shots = (
-        ("page.png", f"/?{urlencode(looking)}", 1280, False, POWER, 1465),
+        ("page.png", f"/?{urlencode(looking)}", 1280, False, POWER, 1446),
         ("page-dark.png", f"/?{urlencode({'q': searched, 'p': period})}", 1280, True, FOLDED, 1010),
         (
             "page-phone.png",
@@ -44,7 +46,9 @@ def main(archive: str, searched: str, period: str) -> None:
             window.open(f"{address}{path}", width=width, dark=dark)
             window.wait(drawn)
             window.wait("document.querySelectorAll('._dash-loading-callback').length === 0")
-            (IMAGES / name).write_bytes(window.screenshot(height))
+            shot = Image.open(io.BytesIO(window.screenshot(height))).convert("RGB")
+            few = shot.quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+            few.save(IMAGES / name, optimize=True)
             print(IMAGES / name)
 
 
