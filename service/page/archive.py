@@ -10,7 +10,7 @@ from dash import dcc, html
 from service.errors import PrivateError
 from service.page.coverage import coverage_chart
 from service.page.figures import BANDS, Figure, blank, colours, framed
-from service.page.frame import GRAPH, card
+from service.page.frame import card, graph
 from service.page.points import ARCSEC_PER_PIXEL
 from service.page.stars import Source
 from service.page.tables import counted, link, table
@@ -51,10 +51,7 @@ def archive_page(source: Source, base: str) -> list[Any]:
                     ),
                 ]
             ),
-            html.Div(
-                dcc.Graph(id="g-coverage", config=GRAPH, className="graph map", responsive=True),
-                role="img", **{"aria-label": "Map of the sky that is covered"},
-            ),
+            graph("coverage", "Map of the sky that is covered", "map"),
             key="coverage", broad=True,
             note="Point at a field for its number; east is to the left.",
         ),
@@ -84,20 +81,7 @@ def quality_charts(source: Source, theme: str) -> list[Any]:
     except PrivateError:
         pass
     return [
-        html.Div(
-            [
-                html.H3(title),
-                dcc.Graph(
-                    id=f"g-{key}",
-                    figure=figure,
-                    config=GRAPH,
-                    className="graph low",
-                    responsive=True,
-                ),
-            ],
-            role="img",
-            **{"aria-label": f"{title}, night by night"},
-        )
+        html.Div([html.H3(title), graph(key, f"{title}, night by night", "low", figure)])
         for key, title, figure in drawn
     ]
 

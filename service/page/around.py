@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from dash import dcc, html
 
-from service.page.frame import GRAPH, card
+from service.page.frame import card, graph
 from service.page.points import flag_words, utc
 from service.page.snippets import fetch_of, python_of, sql_of
 from service.page.stars import Source, Star
@@ -48,11 +48,7 @@ def _finder(source: Source, base: str, state: PageState, star: Star) -> html.Sec
     )
     return card(
         "Around it",
-        html.Div(
-            dcc.Graph(id="g-finder", config=GRAPH, className="graph square", responsive=True),
-            role="img",
-            **{"aria-label": "Finder chart, north up and east to the left"},
-        ),
+        graph("finder", "Finder chart, north up and east to the left", "square"),
         html.Details([html.Summary(counted(len(rows), "neighbour")), listing]),
         key="finder",
         note=f"Reference sources within {star.around_arcsec:g}″; click one to see its light curve.",

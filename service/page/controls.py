@@ -8,7 +8,7 @@ from typing import Any
 
 from dash import dcc, html
 
-from service.page.frame import GRAPH, card
+from service.page.frame import card, graph
 from service.page.state import PageState
 
 # Between these the slider of periods goes, by their logarithms.
@@ -61,8 +61,7 @@ def _set(legend: str, control: Any, *, hidden: bool = False) -> html.Fieldset:
 
 def chart(key: str, title: str, label: str) -> html.Section:
     """A chart under its heading, empty until it is drawn."""
-    graph = dcc.Graph(id=f"g-{key}", config=GRAPH, className="graph", responsive=True)
-    return card(title, html.Div(graph, role="img", **{"aria-label": label}), key=key)
+    return card(title, graph(key, label), key=key)
 
 
 def period_card(state: PageState) -> html.Section:
@@ -120,12 +119,7 @@ def period_card(state: PageState) -> html.Section:
         dcc.Loading(
             html.Div(
                 [
-                    html.Div(
-                        dcc.Graph(
-                            id="g-power", config=GRAPH, className="graph low", responsive=True
-                        ),
-                        role="img", **{"aria-label": "Power against period"},
-                    ),
+                    graph("power", "Power against period", "low"),
                     html.Div(id="peaks", **{"aria-live": "polite"}),
                 ],
                 id="found", className="found", hidden=not state.find,

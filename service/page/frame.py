@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from dash import html
+from dash import dcc, html
 
 from service.errors import Problem
+from service.page.figures import Figure, blank
 
-GRAPH: dict[str, Any] = {
+_GRAPH: dict[str, Any] = {
     "displaylogo": False,
     "responsive": True,
     "modeBarButtonsToRemove": [
@@ -24,7 +25,7 @@ GRAPH: dict[str, Any] = {
     "plotlyServerURL": "",
     "toImageButtonOptions": {"format": "png", "scale": 2},
 }
-PAGES = (("", "Light curves"), ("archive", "Archive"))
+_PAGES = (("", "Light curves"), ("archive", "Archive"))
 
 
 def bar(base: str, here: str, name: str) -> html.Header:
@@ -36,7 +37,7 @@ def bar(base: str, here: str, name: str) -> html.Header:
             className="here" if path == here else "",
             **({"aria-current": "page"} if path == here else {}),
         )
-        for path, text in PAGES
+        for path, text in _PAGES
     ]
     links.append(html.A("API", href=f"{base}api/v1/openapi.json"))
     return html.Header(
@@ -62,6 +63,15 @@ def told(problem: Problem) -> html.Div:
     return html.Div(
         [html.B(sentence), html.Span(f" {problem.hint}")], className="message", role="alert"
     )
+
+
+def graph(key: str, label: str, css: str = "", figure: Figure | None = None) -> html.Div:
+    """A chart, g-`key`, empty until it is drawn; `label` is what is read out."""
+    drawing = dcc.Graph(
+        id=f"g-{key}", figure=blank("") if figure is None else figure, config=_GRAPH,
+        className=f"graph {css}", responsive=True,
+    )  # fmt: skip
+    return html.Div(drawing, role="img", **{"aria-label": label})
 
 
 def card(title: str, *children: Any, key: str, broad: bool = False, note: str = "") -> html.Section:

@@ -111,6 +111,12 @@ class PageState:
         return f"?{urlencode(given)}" if given else ""
 
     @property
+    def rows(self) -> Self:
+        """The state without what changes no row: how they are drawn, and the period."""
+        names = ("q", "r", "n", "alone", "bands", "field", "flagged", "images", "limits")
+        return type(self)(**{name: getattr(self, name) for name in names})
+
+    @property
     def radius_arcsec(self) -> float:
         """About positions; NaN if what was typed is none."""
         return number(self.r) or math.nan

@@ -128,7 +128,7 @@ def _tell(app: Dash, source: Source, base: str) -> None:
     def list_points(select: Given, opened: Given) -> Any:
         state = merged(opened, select)
         star = source.star(chosen(state), state)
-        address = f"{request.host_url.rstrip('/')}{file_link(base, state, 'parquet')}"
+        address = f"{request.host_url.rstrip('/')}{file_link(base, state.rows, 'parquet')}"
         return details(source, star, address), chips(star)
 
     @app.callback(

@@ -60,6 +60,12 @@ def test_numbers_are_read_as_they_are_typed(text: str, value: float | None) -> N
     assert number(text) == value
 
 
+def test_what_changes_no_row_is_left_out() -> None:
+    state = PageState(q="1 2", bands="zr", field="655", limits=True, p="0.5", bins="10", y="flux")
+    assert state.rows == PageState(q="1 2", bands="zr", field="655", limits=True)
+    assert state.rows.narrowing == state.narrowing
+
+
 def test_a_span_is_two_numbers() -> None:
     assert span("1.5,2") == [1.5, 2.0]
     assert span("1") is None
