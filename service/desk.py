@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from typing import TypeVar
 
 from queries.interrupt import Stop
@@ -27,12 +28,13 @@ class Job:
 
     def __init__(self, seconds: float) -> None:
         self._seconds = self._left = seconds
-        self._error: NightlakeError | None = None
+        # What makes an error, not one: its traceback would hold all rows at hand, and this job it.
+        self._why: Callable[[], NightlakeError] | None = None
         self.stop = Stop()
 
     def cancel(self) -> None:
         """Nobody waits any more: what runs ends soon."""
-        self._end(ClientGoneError())
+        self._end(ClientGoneError)
 
     def check(self) -> None:
         """Go on only if somebody waits, and there is time.
@@ -41,8 +43,8 @@ class Job:
         ------
         ClientGoneError, TimeLimitError
         """
-        if self._error is not None:
-            raise self._error
+        if self._why is not None:
+            raise self._why()
 
     @contextmanager
     def working(self) -> Iterator[None]:
@@ -67,10 +69,10 @@ class Job:
         self.check()
 
     def _late(self) -> None:
-        self._end(TimeLimitError(self._seconds))
+        self._end(partial(TimeLimitError, self._seconds))
 
-    def _end(self, error: NightlakeError) -> None:
-        self._error = self._error or error
+    def _end(self, why: Callable[[], NightlakeError]) -> None:
+        self._why = self._why or why
         self.stop.now()
 
 
