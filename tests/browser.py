@@ -14,7 +14,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+# What a page holds itself, and the pages of the browser's own, a new tab's among them.
+NO_REQUESTS = {"data", "blob", "chrome", "chrome-untrusted"}
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 # Nothing of its own goes to the network, and no file into anybody's home.
 _QUIET = (
@@ -115,15 +118,16 @@ class Browser:
         return base64.b64decode(shot["data"])
 
     def requests(self) -> list[str]:
-        """Every address that was asked for since the page was opened."""
+        """Every address that the page asked for since it was opened."""
         messages = [
             json.loads(e["message"])["message"] for e in self._driver.get_log("performance")
         ]
-        return [
+        asked = [
             message["params"]["request"]["url"]
             for message in messages
             if message["method"] == "Network.requestWillBeSent"
         ]
+        return [url for url in asked if urlsplit(url).scheme not in NO_REQUESTS]
 
     def complaints(self) -> list[str]:
         """What the browser's console says of the page."""

@@ -265,9 +265,7 @@ def test_nothing_is_asked_of_anybody_else(window: Browser, address: str, sky: An
     window.wait("document.querySelectorAll('#peaks button').length")
     asked = window.requests()
     assert len(asked) > 5
-    # The browser's own pages, and what a page holds itself, are no network.
-    outward = [url for url in asked if urlsplit(url).scheme not in ("data", "blob", "chrome")]
-    assert {urlsplit(url).netloc for url in outward} == {urlsplit(address).netloc}
+    assert {urlsplit(url).netloc for url in asked} == {urlsplit(address).netloc}
     titles = window.ask("[...document.querySelectorAll('.modebar-btn')].map(b => b.dataset.title)")
     assert not any("share" in title.lower() or "cloud" in title.lower() for title in titles)
 
