@@ -6,6 +6,7 @@ Each part is a module with `add(app)`; a page is one too.
 from __future__ import annotations
 
 import asyncio
+import gc
 import importlib
 import logging
 import sys
@@ -91,7 +92,11 @@ def of_environment() -> FastAPI:
     """The application of a worker: its settings are variables NIGHTLAKE_NAME."""
     # A thread that reads gives way to the one that speaks HTTP after a millisecond, not five.
     sys.setswitchinterval(0.001)
-    return make_app(Settings.of_environment())
+    app = make_app(Settings.of_environment())
+    # What is there now stays: garbage is looked for among what comes later, and so more often.
+    gc.collect()
+    gc.freeze()
+    return app
 
 
 def respond(problem: Problem) -> Response:

@@ -160,6 +160,9 @@ class Desk:
         except asyncio.CancelledError:
             job.cancel()
             raise
+        finally:
+            # An error's traceback holds this frame, which must not hold the error, and its rows.
+            del done
 
     def close(self) -> None:
         """Take no more work."""
