@@ -279,7 +279,7 @@ class Archive:
         UnknownFilterError : `params` are not what it takes.
         queries.errors.NotBuiltError : it asks for a product that was never built.
         """
-        from queries.library import answer
+        from queries.answers import answer
 
         return answer(self.session, name, params)
 

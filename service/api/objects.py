@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
+from queries.answers import check_built
 from queries.curves.places import Circles
 from queries.errors import UnknownObjectError
-from queries.library import check_built
 from queries.named import query
 from queries.selection import Selection
 from service.archive import State

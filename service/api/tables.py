@@ -10,7 +10,7 @@ import polars as pl
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import JSONResponse, Response
 
-from queries.library import answer as answered
+from queries.answers import answer as answered
 from queries.named import offered, query, query_names
 from queries.selection import DEFAULT_RADIUS_ARCSEC, Selection
 from service.answers import answer

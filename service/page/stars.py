@@ -13,8 +13,8 @@ from typing import Any
 
 import polars as pl
 
+from queries.answers import answer
 from queries.errors import NotBuiltError
-from queries.library import answer
 from queries.selection import DEFAULT_RADIUS_ARCSEC, Selection
 from service.archive import Served, State
 from service.curves import curves

@@ -13,7 +13,7 @@ from documents import PAGES, REPO, blocks
 from ingest import errors
 from ingest.imports.errors import RefusedImport
 from nightlake.cli_page import cli_page
-from nightlake.library_page import library_page
+from nightlake.queries_page import queries_page
 from products.columns_page import columns_page
 
 BIN = Path(sys.executable).parent
@@ -104,7 +104,7 @@ def test_the_page_of_commands_is_their_help():
 
 def test_the_page_of_queries_is_the_library():
     page = (REPO / "docs" / "library.md").read_text(encoding="utf-8")
-    assert page == library_page(), "run: python -m nightlake.library_page > docs/library.md"
+    assert page == queries_page(), "run: python -m nightlake.queries_page > docs/library.md"
 
 
 def test_every_kind_of_refusal_is_documented():

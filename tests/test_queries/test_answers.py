@@ -9,8 +9,8 @@ from polars import col
 from polars.testing import assert_frame_equal
 from surveys import CHANNELS, NEW_PLACES, Survey, survey
 
+from queries.answers import answer
 from queries.connection import Session, connect
-from queries.library import answer
 
 GOOD = ~col("is_bad")
 

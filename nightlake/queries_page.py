@@ -1,6 +1,6 @@
 """The named queries and the functions of the sky as a page: `docs/library.md`.
 
-python -m nightlake.library_page > docs/library.md
+python -m nightlake.queries_page > docs/library.md
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from queries.named import NamedQuery, offered, query_names
 
 INTRODUCTION = """# The library of queries
 
-Made by `python -m nightlake.library_page` from the files in `queries/sql`.
+Made by `python -m nightlake.queries_page` from the files in `queries/sql`.
 [Asking in SQL](queries.md) tells how they are asked.
 
 ## Functions of the sky
@@ -19,7 +19,7 @@ For every statement of `nightlake sql`, `nightlake shell`, `nightlake query` and
 """
 
 
-def library_page() -> str:
+def queries_page() -> str:
     """The page, Markdown."""
     functions = [f"- `{signature(name)}`: {meaning(name)}" for name in macro_names()]
     queries = [_section(offered(name)) for name in query_names()]
@@ -39,4 +39,4 @@ def _section(named: NamedQuery) -> str:
 
 
 if __name__ == "__main__":
-    print(library_page(), end="")
+    print(queries_page(), end="")
