@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from products.matchfile.columns import (
+    MEASURED,
     MJD_ZERO_JD,
     SECONDS_PER_DAY,
     Channel,
@@ -118,7 +119,7 @@ def _in_order(inputs: Inputs) -> tuple[dict[str, NDArray[Any]], NDArray[np.int64
 
     What is in order already is not moved.
     """
-    columns = {name: inputs.detections[name] for name in (*_COLUMNS, "source", "exposure")}
+    columns = {name: inputs.detections[name] for name in (*MEASURED, "source", "exposure")}
     source = columns["source"]
     found = places(
         np.where(source < 0, NOWHERE, source),
@@ -132,12 +133,6 @@ def _in_order(inputs: Inputs) -> tuple[dict[str, NDArray[Any]], NDArray[np.int64
     else:
         rows = {name: column[: found.size] for name, column in columns.items()}
     return rows, found.starts
-
-
-_COLUMNS = (
-    "sourceid", "ra", "dec", "xpos", "ypos", "hmjd", "flux", "fluxerr", "mag", "magerr", "chi",
-    "sharp", "catflags",
-)  # fmt: skip
 
 
 def _refine(rows: Columns, starts: NDArray[np.int64], inputs: Inputs, making: Making) -> Refinement:
@@ -253,7 +248,7 @@ def _transient_rows(
     order = np.argsort(group, kind="stable")
     order = order[np.searchsorted(group[order], 0) :]
     chosen = alone.take(order)
-    rows: dict[str, Any] = {name: inputs.detections[name].take(chosen) for name in _COLUMNS}
+    rows: dict[str, Any] = {name: inputs.detections[name].take(chosen) for name in MEASURED}
     rows |= {"exposure": number.take(order), "matchid": group.take(order).astype(np.uint32)}
     rows["psfmag"], rows["psfmagerr"] = rows["mag"], rows["magerr"]
     _finish(rows, inputs.images, correction, model)

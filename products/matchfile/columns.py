@@ -44,6 +44,13 @@ class Channel(NamedTuple):
         return matchfile_path(*self)
 
 
+# What a matchfile takes of a detection as it is, by its name in `store.contract`.
+MEASURED = (
+    "sourceid", "ra", "dec", "xpos", "ypos", "hmjd", "flux", "fluxerr", "mag", "magerr", "chi",
+    "sharp", "catflags",
+)  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class Inputs:
     """All that is known of a channel; see `store.contract` for what the columns mean.
@@ -54,8 +61,7 @@ class Inputs:
     channel: Channel
     detections: Columns
     """Rows in any order: `source` (row of its reference source, −1 without), `is_unmatched` (no
-    reference source within the radius), `exposure` (row of its image), sourceid, ra, dec,
-    xpos, ypos, hmjd, flux, fluxerr, mag, magerr, chi, sharp, catflags."""
+    reference source within the radius), `exposure` (row of its image), and those of `MEASURED`."""
     references: Columns
     """In order of sourceid: sourceid, ra, dec, mag, magerr, flux, fluxerr, chi, sharp."""
     images: Columns

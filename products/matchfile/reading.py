@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from products.matchfile.columns import Columns
+from products.matchfile.columns import MEASURED, Columns
 from store.contract import DETECTIONS
 from store.errors import DamagedArchiveError
 from store.executor import available_cores
@@ -37,10 +37,6 @@ Numbers = NDArray[np.int32]
 PIECE = 32_768
 PART = 262_144
 _WHOSE = ("rcid", "expid", "oid", "match_rank")
-_VALUES = (
-    "sourceid", "ra", "dec", "xpos", "ypos", "hmjd", "flux", "fluxerr", "mag", "magerr", "chi",
-    "sharp", "catflags",
-)  # fmt: skip
 
 
 class Wanted(NamedTuple):
@@ -107,7 +103,7 @@ def read_rows(files: Iterable[tuple[Path, frozenset[date]]], wanted: Wanted) -> 
             np.concatenate([_NONE, *(piece.exposure for piece in pieces)]),
             wanted.sourceid.size,
         )
-        rows = {name: np.empty(where.size, np.dtype(DETECTIONS[name].dtype)) for name in _VALUES}
+        rows = {name: np.empty(where.size, np.dtype(DETECTIONS[name].dtype)) for name in MEASURED}
         rows |= {name: np.empty(where.size, np.int32) for name in ("source", "exposure")}
         left = iter(np.split(where.place, np.cumsum([piece.source.size for piece in pieces])))
         places_of = [[next(left) for _ in of_part] for of_part in found]
@@ -192,8 +188,8 @@ def _take(pieces: list[_Piece], where: list[Numbers], rows: dict[str, NDArray[An
         return
     with pieces[0].part.opened() as file:
         for piece, place in zip(pieces, where, strict=True):
-            read = file.read_row_groups(piece.groups, columns=list(_VALUES), use_threads=False)
-            for name in _VALUES:
+            read = file.read_row_groups(piece.groups, columns=list(MEASURED), use_threads=False)
+            for name in MEASURED:
                 put(as_numpy(read[name], 0), place, rows[name])
             put(piece.source, place, rows["source"])
             put(piece.exposure, place, rows["exposure"])
