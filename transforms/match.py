@@ -215,9 +215,16 @@ def ids_of(
     Returns
     -------
     int64 (n,), −1 for the others.
+
+    Raises
+    ------
+    TransformError : an index is of no source, or there are not as many ranks.
     """
-    of = np.empty(np.size(index), dtype=np.int64)
-    _ids_of(np.asarray(index, np.int32), np.asarray(rank, np.int16), ids, of)
+    of_source, ranks = np.asarray(index, np.int32), np.asarray(rank, np.int16)
+    if of_source.shape != ranks.shape or of_source.max(initial=-1) >= ids.size:
+        raise TransformError(f"{ranks.size} ranks of {of_source.size} rows, {ids.size} sources")
+    of = np.empty(of_source.size, dtype=np.int64)
+    _ids_of(of_source, ranks, ids, of)
     return of
 
 
@@ -226,7 +233,7 @@ def _ids_of(
     index: Index, rank: NDArray[np.int16], ids: NDArray[np.int64], of: NDArray[np.int64]
 ) -> None:  # fmt: skip
     for i in range(index.size):
-        of[i] = ids[index[i]] if rank[i] == 1 else -1
+        of[i] = ids[index[i]] if (rank[i] == 1) & (index[i] >= 0) else -1
 
 
 @kernel

@@ -62,11 +62,18 @@ def colour_correction(
     Returns
     -------
     float64 (n,), mag to add to the calibrated magnitude. NaN, never 0, where it cannot be known.
+
+    Raises
+    ------
+    TransformError : an index is of no reference source.
     """
-    terms = np.empty(np.size(index))
+    rows = np.asarray(index, dtype=np.int32)
     colour = np.asarray(reference_colour, dtype=np.float64)
+    if rows.max(initial=-1) >= colour.size:
+        raise TransformError(f"index {rows.max()}, but {colour.size} reference sources")
+    terms = np.empty(rows.size)
     coefficient = math.nan if clrcoeff is None else clrcoeff
-    _multiply(np.asarray(index, dtype=np.int32), colour, float(coefficient), terms)
+    _multiply(rows, colour, float(coefficient), terms)
     return terms
 
 

@@ -397,3 +397,10 @@ def test_only_the_nearest_detection_of_a_source_gets_its_id() -> None:
     rank = match_rank(index, separation)
     assert ids_of(index, rank, ids).tolist() == [-1, -1, 900, 700]
     assert ids_of([], [], ids).tolist() == []
+
+
+def test_an_index_of_no_source_is_refused() -> None:
+    with pytest.raises(TransformError, match="3 sources"):
+        ids_of([3], [1], np.arange(3))
+    with pytest.raises(TransformError, match="2 ranks of 1 rows"):
+        ids_of([0], [1, 1], np.arange(3))

@@ -135,3 +135,8 @@ def test_reason_names_the_rule_and_the_bits():
     assert judge_image(2**25 + 2**26 + 2048)[1].endswith("photometric quality), bit 26 (bad frame)")
     # A real image (metadata of field 203): bits 11 and 25.
     assert judge_image(np.int64(33556480))[0]
+
+
+def test_a_colour_of_no_source_is_refused():
+    with pytest.raises(TransformError, match="index 2, but 2 reference sources"):
+        colour_correction([0, 2], [0.5, 0.6], 0.1)
