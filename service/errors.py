@@ -39,6 +39,18 @@ class SettingError(ServiceError, ValueError):
         super().__init__(f"{name} cannot be {value!r}", hint=f"Give {form}.")
 
 
+class AddressError(ServiceError, OSError):
+    """No socket can be opened where the service is to listen."""
+
+    code = "address"
+
+    def __init__(self, host: str, port: int, reason: str) -> None:
+        super().__init__(
+            f"cannot listen at {host}, port {port} ({reason})",
+            hint="Give another --port or --host; another service may run there.",
+        )
+
+
 class BadRequestError(ServiceError, ValueError):
     """A parameter that there is not, or that is not of its kind."""
 

@@ -11,11 +11,14 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
+from socket import AF_INET, AF_INET6, create_server
+from socket import socket as Socket  # noqa: N812
 
 import uvicorn
 from uvicorn.supervisors.multiprocess import Multiprocess
 
 from service.connection import Connection
+from service.errors import AddressError
 from service.metrics import FOLDER_VARIABLE
 
 # What is under way when the service is stopped may take so long to its end.
@@ -53,7 +56,7 @@ def run(host: str, port: int, workers: int, *, access_log: bool = True, ready: s
 
     Raises
     ------
-    OSError : the address is taken, or is none.
+    AddressError : the address is taken, or is none.
     """
     config = uvicorn.Config(
         "service.app:of_environment",
@@ -72,9 +75,8 @@ def run(host: str, port: int, workers: int, *, access_log: bool = True, ready: s
         proxy_headers=True,
         forwarded_allow_ips=os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1"),
     )
-    socket = config.bind_socket()
-    # Whoever comes before a worker is there waits for it, and is not refused.
-    socket.listen(config.backlog)
+    # It listens: whoever comes before a worker is there waits for it, and is not refused.
+    socket = _listening(host, port, config.backlog)
     # Each request has a thread of the worker's own: those of polars would wait for each other.
     os.environ.setdefault("POLARS_MAX_THREADS", "1")
     folder = Path(tempfile.mkdtemp(prefix="nightlake-metrics-"))
@@ -88,6 +90,17 @@ def run(host: str, port: int, workers: int, *, access_log: bool = True, ready: s
     finally:
         socket.close()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _listening(host: str, port: int, backlog: int) -> Socket:
+    """The socket that all workers take connections from. Uvicorn's own would say errno and exit."""
+    family = AF_INET6 if ":" in host else AF_INET
+    try:
+        return create_server((host, port), family=family, backlog=backlog)
+    except OSError as error:
+        # Python adds the address, which is told already.
+        reason = (error.strerror or str(error)).partition(" (")[0]
+        raise AddressError(host, port, reason) from error
 
 
 def _logging(access_log: bool) -> dict[str, object]:

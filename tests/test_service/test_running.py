@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -23,7 +24,8 @@ from nightlake import Archive
 from queries.interrupt import Stop
 from service.archive import Served
 from service.desk import Job
-from service.errors import ClientGoneError, SettingError
+from service.errors import AddressError, ClientGoneError, SettingError
+from service.server import run
 from service.settings import Settings
 from store.hold import unheld
 from store.layout import Layout
@@ -171,6 +173,13 @@ def test_a_stop_that_came_before_ends_what_begins_later(growing):
 def test_a_setting_that_is_none_is_told_at_the_start(name, value):
     with pytest.raises(SettingError, match=name):
         Settings.of_environment({"NIGHTLAKE_ARCHIVE": "/x", name: value})
+
+
+def test_a_port_that_is_taken_is_told_in_words():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(AddressError, match=f"port {port}.*in use"):
+            run("127.0.0.1", port, 1)
 
 
 def start(root, *more):
