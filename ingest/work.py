@@ -15,26 +15,28 @@ Result = TypeVar("Result")
 # What an interrupted ingest has to do again; a batch is never in memory.
 BATCH_ROWS = 1_500_000
 BATCH_ITEMS = 256
-# Tasks a worker gets of few rows, so that all are done at about the same time.
-PORTIONS = 4
+# What is worth a task.
+LEAST_ROWS = 150_000
 
 
 def cut(items: Sequence[Item], rows: Sequence[int], workers: int) -> list[list[Item]]:
-    """Items in the order given, in batches of not too many rows; each worker has some.
+    """Items in the order given, in batches: large ones, then smaller, so that no worker waits long.
 
     Parameters
     ----------
     rows : of each item.
     """
-    most = min(BATCH_ROWS, sum(rows) // (PORTIONS * workers) + 1)
+    left = sum(rows)
     batches: list[list[Item]] = []
-    filled = 0
+    filled = most = 0
     for item, n in zip(items, rows, strict=True):
         if not batches or filled >= most or len(batches[-1]) >= BATCH_ITEMS:
+            most = min(BATCH_ROWS, max(LEAST_ROWS, left // (2 * workers)))
             batches.append([])
             filled = 0
         batches[-1].append(item)
         filled += n
+        left -= n
     return batches
 
 

@@ -1,4 +1,4 @@
-"""Where tasks run: in this process, or in a pool of processes that pay imports once each.
+"""Where tasks run: in this process and in a pool of others, which pay imports once each.
 
 Tasks are pure functions of paths that return small results, so that another executor (a cluster's)
 can take the pool's place.
@@ -7,8 +7,9 @@ can take the pool's place.
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from types import TracebackType
 from typing import Protocol, Self, TypeVar
@@ -43,9 +44,10 @@ class Tasks(Protocol):
 
 
 class Executor:
-    """Runs tasks on `workers` processes; 1 runs them here.
+    """Runs tasks on `workers` processes, of which this is one; 1 runs them here alone.
 
-    Processes, not threads: reading FITS and calling ERFA hold the interpreter's lock.
+    Processes, not threads: reading FITS and calling ERFA hold the interpreter's lock. This one has
+    loaded already what another would take half a second for, and has nothing to do but wait.
 
     Parameters
     ----------
@@ -56,6 +58,8 @@ class Executor:
         self.workers = workers or available_cores()
         self._ready = ready
         self._pool: CleanPool | None = None
+        # One thread for all tasks: what a task keeps for the next is kept by thread.
+        self._here = ThreadPoolExecutor(1)
 
     def __enter__(self) -> Self:
         return self
@@ -66,6 +70,7 @@ class Executor:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._here.shutdown()
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
 
@@ -76,7 +81,7 @@ class Executor:
 
     def _processes(self) -> CleanPool:
         if self._pool is None:
-            self._pool = CleanPool(self.workers, self._ready)
+            self._pool = CleanPool(self.workers - 1, self._ready)
         return self._pool
 
     def run(
@@ -87,13 +92,27 @@ class Executor:
             for position, task in enumerate(tasks):
                 yield position, function(task)
             return
-        pool = self._processes()
-        futures = {pool.submit(function, task): i for i, task in enumerate(tasks)}
+        waiting = deque(enumerate(tasks))
+        here: dict[Future[Result], int] = {}
+        there: dict[Future[Result], int] = {}
         try:
-            for future in as_completed(futures):
-                yield futures[future], future.result()
+            while waiting or here or there:
+                while waiting:
+                    if len(there) < self.workers - 1:
+                        running, submit = there, self._processes().submit
+                    elif not here:
+                        running, submit = here, self._here.submit
+                    else:
+                        break
+                    position, task = waiting.popleft()
+                    running[submit(function, task)] = position
+                done, _ = wait([*here, *there], return_when=FIRST_COMPLETED)
+                for future in done:
+                    position = (here if future in here else there).pop(future)
+                    yield position, future.result()
         except BrokenProcessPool as error:
             raise WorkerDiedError from error
         finally:
-            for future in futures:
+            for future in [*here, *there]:
                 future.cancel()
+            wait(here)  # it may hold what the caller is about to let go
