@@ -11,6 +11,7 @@ from pathlib import Path
 from dash import Dash, dcc, html
 from fastapi import FastAPI
 from flask import Flask
+from markupsafe import escape
 from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
@@ -62,7 +63,7 @@ def make_page(served: Served, root_path: str = "") -> Dash:
         serve_locally=True,
         include_assets_files=True,
         suppress_callback_exceptions=True,
-        title=f"Nightlake · {source.archive_name}",
+        title=f"Nightlake · {escape(source.archive_name)}",
         update_title="",
         index_string=_INDEX,
         add_log_handler=False,

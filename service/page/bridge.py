@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote
 
+import xxhash
 from flask import Flask
 from starlette.requests import Request
 from starlette.responses import Response
@@ -37,7 +38,7 @@ class Bridge:
     def __init__(self, flask: Flask, max_seconds: float) -> None:
         self._flask, self._seconds = flask, max_seconds
         self._desk = Desk("pages", _THREADS, _MOST_WAITING)
-        # plotly is 5 MB: it is compressed once.
+        # plotly is 5 MB: it is compressed once. By content, as a file has many names.
         self._compressed: dict[tuple[str, str], bytes] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -71,7 +72,7 @@ class Bridge:
     def _encoded(self, path: str, data: bytes, encoder: Encoder) -> bytes:
         if not path.startswith(_PACKAGES):
             return encoder.all(data)
-        key = (path, encoder.name)
+        key = (xxhash.xxh3_128_hexdigest(data), encoder.name)
         if key not in self._compressed:
             self._compressed[key] = encoder.all(data)
         return self._compressed[key]

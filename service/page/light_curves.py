@@ -6,7 +6,7 @@ from typing import Any
 
 from dash import dcc, html
 
-from service.errors import problem_of
+from service.errors import BadRequestError, problem_of
 from service.page.around import below
 from service.page.controls import chart, controls, period_card
 from service.page.frame import card, told
@@ -48,7 +48,9 @@ def chosen(state: PageState) -> Target:
     ------
     NightlakeError : nothing that is one was typed.
     """
-    targets = parse_targets(state.q) or parse_targets("nothing")
+    targets = parse_targets(state.q)
+    if not targets:
+        raise BadRequestError("nothing is searched", "Give an object id or a position.")
     return targets[min(state.n, len(targets) - 1)]
 
 

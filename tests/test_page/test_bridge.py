@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import socket
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
+
+import pytest
+from flask import Flask
+from starlette.types import Message
+
+from service.compression import Gzip
+from service.page.bridge import Bridge
 
 PLOTLY = "/_dash-component-suites/plotly/package_data/plotly.min.js"
 
@@ -25,6 +33,40 @@ def test_a_large_script_comes_compressed_and_whole(address: str) -> None:
         assert headers["content-encoding"] == "gzip"
         assert len(data) < 0.5 * len(plain)
         assert gzip.decompress(data) == plain
+
+
+def test_a_file_of_many_names_is_compressed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    flask = Flask(__name__)
+    # As Dash takes any version and time in the name of a file.
+    flask.add_url_rule("/_dash-component-suites/<name>", "file", lambda name: "x" * 5000)
+    compressed: list[int] = []
+
+    def counted(encoder: Gzip, data: bytes) -> bytes:
+        compressed.append(len(data))
+        return encoder.piece(data) + encoder.end()
+
+    monkeypatch.setattr(Gzip, "all", counted)
+    bridge = Bridge(flask, max_seconds=10.0)
+    for n in range(20):
+        answer = asyncio.run(answer_of(bridge, f"/_dash-component-suites/main.v1m{n}.js"))
+        assert gzip.decompress(answer) == b"x" * 5000
+    assert compressed == [5000]
+
+
+async def answer_of(bridge: Bridge, path: str) -> bytes:
+    sent: list[bytes] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Message) -> None:
+        sent.append(message.get("body", b""))
+
+    headers = [(b"host", b"x"), (b"accept-encoding", b"gzip")]
+    scope = {"type": "http", "method": "GET", "path": path, "headers": headers,
+             "query_string": b"", "server": ("x", 80), "scheme": "http"}  # fmt: skip
+    await bridge(scope, receive, send)
+    return b"".join(sent)
 
 
 def test_pictures_and_small_answers_are_sent_as_they_are(address: str, sky: Any) -> None:

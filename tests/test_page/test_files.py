@@ -18,6 +18,8 @@ from polars.testing import assert_frame_equal
 
 from nightlake import Archive
 from service.archive import Served
+from service.errors import BadRequestError
+from service.page.app import make_page
 from service.page.archive import archive_page, coverage_of, quality_charts
 from service.page.around import details
 from service.page.heading import file_link, sexagesimal
@@ -136,7 +138,7 @@ def test_the_picture_is_one(sky: Any, get: Any) -> None:
 @pytest.mark.parametrize(
     ("path", "status", "words"),
     [
-        ("/page/lightcurve.csv", 400, "neither"),
+        ("/page/lightcurve.csv", 400, "nothing is searched"),
         ("/page/lightcurve.csv?q=M87", 400, "neither"),
         ("/page/lightcurve.csv?q=10+20&r=1e9", 400, "radius"),
         ("/page/lightcurve.csv?q=10+20&r=x", 400, "radius"),
@@ -235,11 +237,15 @@ def test_what_stands_in_a_table_is_text() -> None:
 
 
 def test_an_archive_with_nothing_in_it_has_its_pages(tmp_path: Path) -> None:
-    Archive.create(tmp_path / "archive", name="nothing yet").close()
+    Archive.create(tmp_path / "archive", name="nothing <i>yet").close()
     served = Served(Settings(tmp_path / "archive"))
     try:
         source = Source(served)
-        assert source.archive_name == "nothing yet"
+        assert source.archive_name == "nothing <i>yet"
+        page = make_page(served).server.test_client().get("/").text
+        assert "nothing &lt;i&gt;yet</title>" in page
+        with pytest.raises(BadRequestError, match="nothing is searched"):
+            chosen(PageState(q=" "))
         assert "Nothing was measured there" in str(
             light_curve_page(source, "/", PageState(q="10 20"))
         )
