@@ -10,7 +10,8 @@ import os
 import stat
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,8 +26,8 @@ from store.errors import DamagedArchiveError
 
 Value = TypeVar("Value")
 Index = NDArray[np.int64]
-# Of one row group and column, in a parsed footer.
-_FOOTER_BYTES = 400
+# What a parsed footer takes in memory: of a column, and of it in one row group.
+_COLUMN_BYTES, _CHUNK_BYTES = 1_850, 800
 _VIEW_BYTES = 2_000
 
 
@@ -86,13 +87,14 @@ class ParquetFile:
         return pa.RecordBatch.from_arrays(columns, names=self.columns)
 
     def _table(self, groups: list[int]) -> pa.Table:
-        reader = _READERS.take(self.path) or _reader(self.path, self.footer.metadata)
-        table = reader.read_row_groups(
-            groups, column_indices=self.numbers, use_threads=len(groups) > _MANY_GROUPS
-        )
-        if self.n_groups >= _STAYS_OPEN:
-            _READERS.give(self.path, reader)
-        return table
+        def make() -> Any:
+            return _reader(self.path, self.footer.metadata)
+
+        stays = self.n_groups >= _STAYS_OPEN
+        with _READERS.lent(self.path, make) if stays else nullcontext(make()) as reader:
+            return reader.read_row_groups(
+                groups, column_indices=self.numbers, use_threads=len(groups) > _MANY_GROUPS
+            )
 
 
 # A file of fewer is cheap to open, and there may be a thousand: one a night.
@@ -109,26 +111,35 @@ class _Readers:
         self._idle: deque[tuple[Path, Any]] = deque()
         self._lock = threading.Lock()
 
-    def take(self, path: Path) -> Any | None:
-        """One of the file at `path`, which is the caller's until it is given back; or None."""
+    @contextmanager
+    def lent(self, path: Path, make: Callable[[], Any]) -> Iterator[Any]:
+        """One of the file at `path` for the time of a `with`, then kept for the next.
+
+        The one that waits longest goes if they are too many.
+        """
         with self._lock:
-            for place, (of, reader) in enumerate(self._idle):
-                if of == path:
-                    del self._idle[place]
-                    return reader
-        return None
+            idle = self._idle
+            reader = _taken(idle, path)
+        if reader is None:
+            reader = make()
+        yield reader
+        with self._lock:
+            idle.appendleft((path, reader))
+            if len(idle) > self._most:
+                idle.pop()
 
     def close(self) -> None:
-        """Let go of all."""
-        with self._lock:
-            self._idle.clear()
+        """Let go of all; of those that are lent, when they come back."""
+        # Not under the lock: it may be the garbage collector that calls, amid any of the above.
+        self._idle = deque()
 
-    def give(self, path: Path, reader: Any) -> None:
-        """Keep a reader for the next one; the one that waits longest goes if they are too many."""
-        with self._lock:
-            self._idle.appendleft((path, reader))
-            if len(self._idle) > self._most:
-                self._idle.pop()
+
+def _taken(idle: deque[tuple[Path, Any]], path: Path) -> Any | None:
+    for place, (of, reader) in enumerate(idle):
+        if of == path:
+            del idle[place]
+            return reader
+    return None
 
 
 # Each has a file open, and a process may have a thousand.
@@ -136,7 +147,11 @@ _READERS = _Readers(128)
 
 
 def close_idle() -> None:
-    """Close the files that are kept open for the next question; what is known of them stays."""
+    """Close the files that are kept open for the next question; what is known of them stays.
+
+    Until then a file that was removed takes its place on the disk, and its mapped pages count as
+    the process's memory.
+    """
     _READERS.close()
 
 
@@ -152,7 +167,8 @@ def open_file(
 
     def footer() -> tuple[Footer, int]:
         found = guarded(path, lambda: _footer(path, order_by))
-        return found, len(found.start) * len(found.names) * _FOOTER_BYTES
+        n_groups = len(found.start) - 1
+        return found, len(found.names) * (_COLUMN_BYTES + n_groups * _CHUNK_BYTES)
 
     def view() -> tuple[ParquetFile, int]:
         found = cache.get(("footer", path, order_by), footer)

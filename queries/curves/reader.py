@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
@@ -24,7 +25,7 @@ from queries.curves.channels import (
     night_channels,
     oids_of,
 )
-from queries.curves.files import one_batch, resolved
+from queries.curves.files import close_idle, one_batch, resolved
 from queries.curves.groups import NO_GROUP, Groups
 from queries.curves.images import Images, no_images, of_nights, read_images
 from queries.curves.leaves import Leaves
@@ -68,8 +69,8 @@ class CurveReader:
 
     def __init__(self, snapshot: Snapshot, cache: ByteCache = SHARED) -> None:
         self.snapshot = snapshot
-        self._hold = Hold(snapshot)
-        self.close = self._hold.release
+        # Whoever drops its last reference closes it too.
+        self.close = weakref.finalize(self, _release, Hold(snapshot))
         self._cache = cache
         self._reach = read_settings(snapshot.layout.root).match_radius_arcsec + _ROUNDING_ARCSEC
         self._files = LightcurveFiles(snapshot)
@@ -361,6 +362,12 @@ class Trace(NamedTuple):
 
     pixels: list[HealpixPixel]
     nights: dict[date, list[Cone]]
+
+
+def _release(hold: Hold) -> None:
+    hold.release()
+    # Its files may be removed now. Another reader opens anew what it shares with this one.
+    close_idle()
 
 
 def _without(found: Found, former: dict[Channel, Trace]) -> Found:

@@ -13,6 +13,7 @@ from astropy.coordinates import SkyCoord
 from bruteforce import all_rows, curve_in_cone, curve_of
 
 from queries.connection import connect
+from queries.curves import files
 from queries.curves.cache import ByteCache
 from queries.curves.reader import CurveReader
 from queries.errors import (
@@ -264,6 +265,22 @@ def test_file_that_is_damaged_is_named(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(DamagedArchiveError, match=r"20240110.*nightlake verify ARCHIVE"):
         in_cone(snapshot, 10, 45, 1)
+
+
+def test_a_file_that_is_read_while_all_are_closed_is_closed_too(small: Snapshot) -> None:
+    path, opened, readers = small.files("detections")[0], [], files._Readers(2)
+
+    def reader() -> pq.ParquetFile:
+        opened.append(pq.ParquetFile(path))
+        return opened[-1]
+
+    with readers.lent(path, reader):
+        pass
+    with readers.lent(path, reader):
+        assert len(opened) == 1
+        readers.close()
+    with readers.lent(path, reader):
+        assert len(opened) == 2
 
 
 def test_memory_is_bounded_and_what_is_used_stays() -> None:

@@ -21,7 +21,9 @@ from archives import FIRST_NIGHT, Channel, cluster, night_files, nightly
 from serving import serving
 
 from nightlake import Archive
+from queries.curves import files
 from queries.interrupt import Stop
+from queries.selection import Selection
 from service.archive import Served
 from service.desk import Job
 from service.errors import AddressError, ClientGoneError, SettingError
@@ -126,6 +128,30 @@ def test_what_is_no_longer_shown_is_let_go(growing):
     served.close()
     with unheld(now.snapshot.folder) as free:
         assert free
+
+
+def test_files_of_what_is_no_longer_shown_are_closed(growing, monkeypatch):
+    """Removed, an open file takes its place on the disk still, and its pages are memory."""
+    monkeypatch.setattr(files, "_STAYS_OPEN", 1)
+    root, oids, publish_night = growing
+    served = Served(Settings(root))
+    former = served.acquire()
+    former.reader.lightcurves(Selection.of_objects(oids))
+    assert mapped(root)
+    publish_night(1)
+    now = served.acquire()
+    former.leave()
+    assert not mapped(root)
+    now.reader.lightcurves(Selection.of_objects(oids))
+    assert mapped(root)
+    now.leave()
+    served.close()
+    assert not mapped(root)
+
+
+def mapped(root):
+    """The archive's files that are open as memory."""
+    return [one.path for one in psutil.Process().memory_maps() if str(root) in one.path]
 
 
 def test_a_link_that_is_lost_leaves_what_was_shown_and_is_told(growing):
