@@ -7,6 +7,7 @@ none are laid between them by their places, row by row but without a loop.
 from __future__ import annotations
 
 import binascii
+from typing import TypeAlias
 
 import numpy as np
 import polars as pl
@@ -16,6 +17,8 @@ from products.fields import Field
 
 Bytes = NDArray[np.uint8]
 Index = NDArray[np.int64]
+# Of a column: how a value is laid, and the values.
+Values: TypeAlias = tuple[np.dtype[np.generic], NDArray[np.generic]]
 
 
 class Binary2:
@@ -27,10 +30,10 @@ class Binary2:
 
     def rows(self, frame: pl.DataFrame) -> bytes:
         """Some rows, and what is left of those before; a part of them waits for the next."""
-        raw = self._waiting + encode(frame, self._fields)
-        n = len(raw) - len(raw) % 3
-        self._waiting = raw[n:]
-        return binascii.b2a_base64(memoryview(raw)[:n], newline=False)
+        raw = encode(frame, self._fields, self._waiting)
+        n = raw.size - raw.size % 3
+        self._waiting = raw[n:].tobytes()
+        return binascii.b2a_base64(raw[:n].data, newline=False)
 
     def rest(self) -> bytes:
         """What is left."""
@@ -38,15 +41,13 @@ class Binary2:
         return binascii.b2a_base64(raw, newline=False)
 
 
-def encode(frame: pl.DataFrame, fields: list[Field]) -> bytes:
-    """The rows of a frame, whose columns are those of the fields."""
-    n = frame.height
-    if not n:
-        return b""
+def encode(frame: pl.DataFrame, fields: list[Field], before: bytes = b"") -> Bytes:
+    """The rows of a frame, whose columns are those of the fields, behind the bytes before them."""
+    if frame.is_empty():
+        return np.frombuffer(before, np.uint8)
     # What lies between two texts of no fixed width is one piece of records.
-    pieces: list[list[tuple[np.dtype[np.generic], NDArray[np.generic]]]] = [[]]
+    pieces: list[list[Values]] = [[_nulls(frame)]]
     texts: list[tuple[Bytes, Index]] = []
-    pieces[0].append(_nulls(frame))
     for field in fields:
         series = frame[field.name]
         if field.is_text and field.width is None:
@@ -54,50 +55,52 @@ def encode(frame: pl.DataFrame, fields: list[Field]) -> bytes:
             pieces.append([])
         else:
             pieces[-1].append(_fixed(series, field))
-    records = [_records(piece, n) for piece in pieces]
-    if not texts:
-        return records[0].tobytes()
-    return _interleaved(records, texts, n).tobytes()
+    if texts:
+        records = [_records(piece, frame.height).reshape(frame.height, -1) for piece in pieces]
+        rows = _interleaved(records, texts, frame.height)
+        return np.concatenate([np.frombuffer(before, np.uint8), rows])
+    return _records(pieces[0], frame.height, before)
 
 
-def _records(columns: list[tuple[np.dtype[np.generic], NDArray[np.generic]]], n: int) -> Bytes:
-    """Columns of fixed widths as one row of bytes each, (n, their bytes)."""
+def _records(columns: list[Values], n: int, before: bytes = b"") -> Bytes:
+    """Columns of fixed widths as one row of bytes each, behind the bytes before them."""
     kind = np.dtype([(f"f{i}", dtype) for i, (dtype, _) in enumerate(columns)])
-    records = np.empty(n, kind)
+    out = np.empty(len(before) + n * kind.itemsize, np.uint8)
+    out[: len(before)] = np.frombuffer(before, np.uint8)
+    records = np.ndarray(n, kind, out.data, offset=len(before))
     for i, (_, values) in enumerate(columns):
         records[f"f{i}"] = values
-    return records.view(np.uint8).reshape(n, kind.itemsize) if columns else np.empty((n, 0), "u1")
+    return out
 
 
-def _nulls(frame: pl.DataFrame) -> tuple[np.dtype[np.generic], NDArray[np.generic]]:
+def _nulls(frame: pl.DataFrame) -> Values:
     n_bytes = (frame.width + 7) // 8
-    kind: np.dtype[np.generic] = np.dtype((np.uint8, (n_bytes,)))
-    flags = np.zeros((frame.height, n_bytes), np.uint8)
+    # Each byte of all rows together: a row's lie a row apart only once they are written.
+    flags = np.zeros((n_bytes, frame.height), np.uint8)
     for i, series in enumerate(frame.iter_columns()):
         if series.null_count():
-            flags[:, i // 8] |= series.is_null().to_numpy().astype(np.uint8) << (7 - i % 8)
-    return kind, flags
+            flags[i // 8] |= series.is_null().to_numpy().view(np.uint8) << np.uint8(7 - i % 8)
+    return np.dtype((np.uint8, (n_bytes,))), flags.T
 
 
-def _fixed(series: pl.Series, field: Field) -> tuple[np.dtype[np.generic], NDArray[np.generic]]:
+def _fixed(series: pl.Series, field: Field) -> Values:
     if field.is_text:
         return np.dtype(f"S{field.width}"), _ascii(series, field.width or 1)
     if series.dtype == pl.Boolean:
         letters = np.where(series.fill_null(value=False).to_numpy(), b"T", b"F")
         return np.dtype("S1"), letters
-    if series.null_count():
-        series = series.fill_null(float("nan") if series.dtype.is_float() else 0)
-    values = series.to_numpy()
+    if series.null_count() and not series.dtype.is_float():
+        series = series.fill_null(0)
+    values = series.to_numpy()  # a float that is null is NaN
     return values.dtype.newbyteorder(">"), values
 
 
 def _ascii(series: pl.Series, width: int) -> NDArray[np.generic]:
-    """Texts of codes as bytes; few differ, so each is encoded once."""
-    distinct = series.fill_null("").unique()
-    known = np.array([text.encode("ascii", "replace") for text in distinct], f"S{width}")
-    order = {text: i for i, text in enumerate(distinct)}
-    place = series.fill_null("").replace_strict(order, return_dtype=pl.Int64)
-    found: NDArray[np.generic] = known[place.to_numpy()]
+    """Texts of codes as bytes."""
+    # Few differ, so each is encoded once.
+    coded = series.fill_null("").to_arrow().dictionary_encode()
+    known = [text.encode("ascii", "replace") for text in coded.dictionary.to_pylist()]
+    found: NDArray[np.generic] = np.array(known, f"S{width}")[coded.indices.to_numpy()]
     return found
 
 
