@@ -125,7 +125,7 @@ soak: $(VENV)/bench.stamp  ## Load the service for five minutes while nights are
 bench-full: bench  ## Run the large sizes too: needs 40 GB of disk and half an hour
 	$(BIN)/python -m benchmarks.store --rows 20000000 --json $(RESULTS)/store-20M.json
 	$(BIN)/python -m benchmarks.match --rows 20000000 --json $(RESULTS)/match-20M.json
-	$(BIN)/python -m benchmarks.service --requests 100000 --json $(RESULTS)/service.json
+	$(BIN)/python -m benchmarks.service --requests 100000 --json $(RESULTS)/service-100k.json
 	$(BIN)/python -m benchmarks.soak --json $(RESULTS)/soak.json
 	for rows in 2000000 20000000 100000000; do \
 	  $(BIN)/python -m benchmarks.scaling --rows $$rows --json $(RESULTS)/scaling-$$rows.json || exit 1; done

@@ -1,6 +1,6 @@
 """The service under load: one light curve a request, by a load generator on the same machine.
 
-    python -m benchmarks.service [--rows N] [--archive FOLDER] [--json FILE]
+    python -m benchmarks.service [--rows N] [--archive FOLDER] [--requests N] [--json FILE]
 
 An archive of that many detections, 900 epochs a source, is made (or FOLDER taken), its light curves
 are built, and `nightlake serve` started on it. Open loop: 100 requests a second over 16
@@ -8,11 +8,13 @@ connections, each latency counted from the moment at which the request was due, 
 counts for all that it delays. Closed loop: 16 clients, each asking again at once. Then 10,000
 objects, of an archive that has as many, are asked for at once and read as a stream, twice: the
 first time what is remembered of files grows to its limit too, the second time only what an answer
-itself builds up is left.
+itself builds up is left. With `--requests` it is memory alone that is watched, over so many of one
+light curve.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
 import math
@@ -42,7 +44,7 @@ WARM_SECONDS = 3.0
 WIDE_EPOCHS = 72  # makes 10,000 objects of the same rows
 CONNECTIONS, RATE = 16, 100.0
 P50_MS, P99_MS, CLOSED_RATE = 8.0, 40.0, 250.0
-GROWTH_MB = 64.0
+GROWTH_MB, LOOKS = 64.0, 10
 MOST_IDS = 10_000
 ZTF = "/cgi-bin/ZTF/nph_light_curves?FORMAT=CSV&"
 STREAM = "/api/v1/lightcurves?format=csv"
@@ -54,29 +56,34 @@ def main(arguments: Sequence[str] | None = None) -> Result:
     parser.add_argument("--archive", type=Path, help="one with light curves; else it is made")
     parser.add_argument("--seconds", type=float, default=20.0, help="of each loop, default 20")
     parser.add_argument(
-        "--requests", type=int, default=0, help="more of them, over which memory is watched"
+        "--requests", type=int, help="watch the memory over so many, and nothing else"
     )
     chosen = parser.parse_args(arguments)
     result = Result("service", chosen.rows)
     with tempfile.TemporaryDirectory() as folder:
-        root: Path = chosen.archive or Path(folder) / "archive"
-        if chosen.archive is None:
-            create(root, Survey(max(8, chosen.rows // EPOCHS), NIGHTS, EPOCHS))
-            build(root)
+        root = archive_of(chosen, Path(folder) / "archive", EPOCHS)
         result.rows = open_snapshot(root).rows("detections")
         with served(root) as (address, process):
-            asyncio.run(loops(result, root, address, process, chosen.seconds))
             if chosen.requests:
                 asyncio.run(many(result, root, address, process, chosen.requests))
-        wide = chosen.archive or Path(folder) / "wide"
-        if chosen.archive is None:
-            create(wide, Survey(max(8, chosen.rows // WIDE_EPOCHS), NIGHTS, WIDE_EPOCHS))
-            build(wide)
-        with served(wide) as (address, process):
-            asyncio.run(streams(result, wide, address, process))
+            else:
+                asyncio.run(loops(result, root, address, process, chosen.seconds))
+        if not chosen.requests:
+            wide = archive_of(chosen, Path(folder) / "wide", WIDE_EPOCHS)
+            with served(wide) as (address, process):
+                asyncio.run(streams(result, wide, address, process))
     result.peak_memory_mb = own_peak_mb()
     tell(result, chosen.json)
     return result
+
+
+def archive_of(chosen: argparse.Namespace, folder: Path, epochs: int) -> Path:
+    """The archive that was named, or one with so many epochs a source, made in a folder."""
+    if chosen.archive is not None:
+        return Path(chosen.archive)
+    create(folder, Survey(max(8, chosen.rows // epochs), NIGHTS, epochs))
+    build(folder)
+    return folder
 
 
 async def loops(
@@ -108,10 +115,12 @@ async def loops(
 async def many(result: Result, root: Path, address: str, worker: psutil.Process, n: int) -> None:
     """What the worker grows by over many requests, once it is warm."""
     paths = light_curves(root)
-    await closed_loop(address, paths, math.inf, n // 10)
+    await closed_loop(address, paths, math.inf, n // LOOKS)
     growth = Growth(worker)
-    await closed_loop(address, paths, math.inf, n)
-    growth.look()
+    for _ in range(LOOKS):
+        await closed_loop(address, paths, math.inf, n // LOOKS)
+        growth.look()
+    result.figures[f"worker's memory after {n:,} requests (MB)"] = resident_mb(worker)
     name = f"worker's growth over {n:,} requests (MB)"
     result.ratios.append(Ratio(name, growth.most_mb, GROWTH_MB, True))
 

@@ -37,7 +37,7 @@ from nightlake import Archive
 
 NIGHTS, VERSIONS = 6, (2, 3, 4)  # a version of a night has that many exposures
 GROWTH_MB = 64.0
-CACHE_MB = 64  # is full soon, so that what grows is something else
+CACHE_MB = 32  # is full soon, so that what grows is something else
 ZTF = "/cgi-bin/ZTF/nph_light_curves"
 CURVES = "/api/v1/lightcurves"
 ERRORS = "answers that are errors of the service (5xx)"

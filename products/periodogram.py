@@ -7,6 +7,7 @@ by a non-uniform FFT (Garrison et al. 2024, RNAAS 8, 250).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -75,10 +76,24 @@ class Peak(NamedTuple):
     relation: Relation | None
 
 
+def _go_on() -> None:
+    """Nobody has to be asked."""
+
+
 def periodogram(
-    points: Photometry, shortest_d: float, longest_d: float, *, n_terms: int = 1
+    points: Photometry,
+    shortest_d: float,
+    longest_d: float,
+    *,
+    n_terms: int = 1,
+    check: Callable[[], object] = _go_on,
 ) -> Periodogram:
     """The power of every period from `shortest_d` to `longest_d`.
+
+    Parameters
+    ----------
+    check : called before each filter, of which a million periods and three terms take a second;
+        what it raises ends the search.
 
     Raises
     ------
@@ -95,7 +110,8 @@ def periodogram(
             f"{n:,} periods are to be tried, more than {MOST_FREQUENCIES:,}: "
             "take a longer shortest period"
         )
-    return Periodogram(first, step, _power(points, first, step, n, n_terms), baseline)
+    power = _power(points, first, step, n, n_terms, check)
+    return Periodogram(first, step, power, baseline)
 
 
 def find_peaks(
@@ -161,13 +177,21 @@ def _usable(points: Photometry, n_terms: int) -> Photometry:
     return Photometry(time, points.value[order], points.error[order], number[order])
 
 
-def _power(points: Photometry, first: float, step: float, n: int, n_terms: int) -> Floats:
+def _power(
+    points: Photometry,
+    first: float,
+    step: float,
+    n: int,
+    n_terms: int,
+    check: Callable[[], object] = _go_on,
+) -> Floats:
     import nifty_ls
 
     total, taken = 0.0, np.zeros(n)
     # From the middle: phases of times as large as an MJD would cost digits.
     middle = (points.time_d[0] + points.time_d[-1]) / 2
     for band in np.unique(points.band):
+        check()
         at = points.band == band
         time, value, error = points.time_d[at] - middle, points.value[at], points.error[at]
         weight = 1 / np.square(error)

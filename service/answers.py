@@ -83,7 +83,7 @@ async def answer(
         return Response(status_code=304, headers=headers)
     encoder = encoder_for(request.headers.get("accept-encoding", ""), form.compressible)
     job = service.job()
-    gone = asyncio.create_task(_watch(request.receive, job))
+    gone = asyncio.create_task(watch(request.receive, job))
     try:
         most = service.settings.max_rows
         begun = await desk.run(job, lambda: _begin(frames(state, job), form, most, encoder))
@@ -195,7 +195,7 @@ async def _stream(begun: _Begun, desk: Desk, job: Job) -> AsyncIterator[bytes]:
             yield piece
 
 
-async def _watch(receive: Receive, job: Job) -> None:
+async def watch(receive: Receive, job: Job) -> None:
     """End the job when its client goes away."""
     with suppress(asyncio.CancelledError):
         while (await receive())["type"] != "http.disconnect":

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
 from typing import TypeVar
 
@@ -30,6 +31,7 @@ class Job:
         self._seconds = self._left = seconds
         # What makes an error, not one: its traceback would hold all rows at hand, and this job it.
         self._why: Callable[[], NightlakeError] | None = None
+        self._counting = False
         self.stop = Stop()
 
     def cancel(self) -> None:
@@ -50,23 +52,35 @@ class Job:
     def working(self) -> Iterator[None]:
         """Count the time of a `with` as work, and end it when there is no more.
 
+        Within another of the same job it counts once.
+
         Raises
         ------
         ClientGoneError, TimeLimitError : it came to its end, by itself or not, too late.
         """
         self.check()
-        begin = time.monotonic()
-        with _ALARMS.after(self._left, self._late):
+        with self._counted():
             try:
                 yield
             except Exception:
                 self.check()  # why it was interrupted says more than that it was
                 raise
+        self.check()
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        if self._counting:
+            yield
+            return
+        begin, self._counting = time.monotonic(), True
+        with _ALARMS.after(self._left, self._late):
+            try:
+                yield
             finally:
                 self._left -= time.monotonic() - begin
+                self._counting = False
         if self._left < 0:
             self._late()
-        self.check()
 
     def _late(self) -> None:
         self._end(partial(TimeLimitError, self._seconds))
@@ -74,6 +88,14 @@ class Job:
     def _end(self, why: Callable[[], NightlakeError]) -> None:
         self._why = self._why or why
         self.stop.now()
+
+
+_HERE: ContextVar[Job | None] = ContextVar("job", default=None)
+
+
+def job_here() -> Job | None:
+    """The work for an answer that this thread does, for what cannot be given it; or None."""
+    return _HERE.get()
 
 
 class _Alarms:
@@ -148,8 +170,12 @@ class Desk:
             raise BusyError
 
         def timed() -> Result:
-            with job.working():
-                return work()
+            here = _HERE.set(job)
+            try:
+                with job.working():
+                    return work()
+            finally:
+                _HERE.reset(here)
 
         self._pending += 1
         done = asyncio.get_running_loop().run_in_executor(self._pool, timed)

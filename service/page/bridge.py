@@ -1,10 +1,12 @@
 """Flask behind ASGI: a request is read whole, answered in a thread, and sent whole.
 
-No thread waits for a client or for the event loop: whoever goes away leaves nothing behind.
+No thread waits for a client or for the event loop: whoever goes away leaves nothing behind, and
+what is at work for the answer finds its job as `service.desk.job_here`.
 """
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from typing import Any
 from urllib.parse import quote
@@ -16,6 +18,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
+from service.answers import watch
 from service.compression import Encoder, encoder_for
 from service.desk import Desk, Job
 
@@ -46,11 +49,16 @@ class Bridge:
 
         Raises
         ------
-        BusyError, TimeLimitError
+        BusyError, ClientGoneError, TimeLimitError
         """
         request = Request(scope, receive)
         work = partial(self._answer, request, await request.body())
-        response = await self._desk.run(Job(self._seconds), work)
+        job = Job(self._seconds)
+        gone = asyncio.create_task(watch(receive, job))
+        try:
+            response = await self._desk.run(job, work)
+        finally:
+            gone.cancel()
         await response(scope, receive, send)
 
     def _answer(self, request: Request, body: bytes) -> Response:

@@ -18,7 +18,7 @@ from queries.errors import NotBuiltError
 from queries.selection import DEFAULT_RADIUS_ARCSEC, Selection
 from service.archive import Served, State
 from service.curves import curves
-from service.desk import Job
+from service.desk import Job, job_here
 from service.errors import BadRequestError, LimitError, PrivateError
 from service.page.state import PageState
 from service.page.targets import Target
@@ -96,9 +96,19 @@ class Source:
 
     @contextmanager
     def _work(self) -> Iterator[tuple[State, Job]]:
-        job = Job(self.served.settings.max_seconds)
+        job = job_here() or Job(self.served.settings.max_seconds)
         with self.served.lease() as state, job.working():
             yield state, job
+
+    def check(self) -> None:
+        """Go on only if somebody waits for what is made in this thread.
+
+        Raises
+        ------
+        ClientGoneError, TimeLimitError
+        """
+        if (job := job_here()) is not None:
+            job.check()
 
     def star(self, target: Target, state: PageState, most: int | None = MOST_POINTS) -> Star:
         """The rows of one target.

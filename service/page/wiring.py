@@ -99,8 +99,9 @@ def _draw(app: Dash, source: Source) -> None:
         points, state = drawn(opened, select, show, fold, find)
         good, n_terms = period.photometry(points), int(state.terms)
         found = periodogram(
-            good, number(state.pmin) or 0.0, number(state.pmax) or 0.0, n_terms=n_terms
-        )
+            good, number(state.pmin) or 0.0, number(state.pmax) or 0.0,
+            n_terms=n_terms, check=source.check,
+        )  # fmt: skip
         peaks = find_peaks(good, found, n_terms=n_terms)
         spelled = [period.spelled(peak, found.baseline_d) for peak in peaks]
         figure = period.periodogram_chart(found, peaks, theme)

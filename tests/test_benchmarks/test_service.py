@@ -17,12 +17,19 @@ def test_the_service_answers_rightly_under_load(tmp_path, monkeypatch):
     monkeypatch.setattr(service, "EPOCHS", 30)
     monkeypatch.setattr(service, "WARM_SECONDS", 0.1)
     path = tmp_path / "service.json"
-    words = ["--rows", "1500", "--seconds", "0.3", "--requests", "40", "--json", str(path)]
-    service.main(words)
-    figures, ratios = told(path)
+    service.main(["--rows", "1500", "--seconds", "0.3", "--json", str(path)])
+    figures, _ = told(path)
     assert figures["requests"] >= 30
     assert figures["stream (MB)"] > 0.01
-    assert "worker's growth over 40 requests (MB)" in ratios
+
+
+def test_memory_is_watched_over_many_requests(tmp_path, monkeypatch):
+    monkeypatch.setattr(service, "EPOCHS", 30)
+    path = tmp_path / "service.json"
+    service.main(["--rows", "1500", "--requests", "40", "--json", str(path)])
+    figures, ratios = told(path)
+    assert list(ratios) == ["worker's growth over 40 requests (MB)"]
+    assert figures["worker's memory after 40 requests (MB)"] > 50
 
 
 def test_a_soak_finds_no_error_and_no_part_of_a_night(tmp_path, monkeypatch):

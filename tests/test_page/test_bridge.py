@@ -5,15 +5,20 @@ from __future__ import annotations
 import asyncio
 import gzip
 import socket
+import threading
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 import pytest
+from fastapi import FastAPI
 from flask import Flask
+from serving import listening
 from starlette.types import Message
 
 from service.compression import Gzip
+from service.desk import job_here
+from service.errors import ClientGoneError
 from service.page.bridge import Bridge
 
 PLOTLY = "/_dash-component-suites/plotly/package_data/plotly.min.js"
@@ -85,3 +90,29 @@ def test_clients_that_go_away_hold_up_nobody(address: str) -> None:
     headers, data = fetch(address, "/")
     assert headers["content-type"].startswith("text/html")
     assert b"Nightlake" in data
+
+
+def test_work_for_a_client_that_goes_away_ends() -> None:
+    page, began, ended = Flask("page"), threading.Event(), threading.Event()
+
+    @page.get("/page/long")
+    def long() -> str:
+        began.set()
+        while not ended.is_set():
+            try:
+                job_here().check()
+            except ClientGoneError:
+                ended.set()
+        return ""
+
+    app = FastAPI()
+    app.mount("/", Bridge(page, 60.0))
+    with listening(app) as address:
+        where = urlsplit(address)
+        try:
+            with socket.create_connection((where.hostname, where.port), timeout=10) as client:
+                client.sendall(b"GET /page/long HTTP/1.1\r\nHost: x\r\n\r\n")
+                assert began.wait(10)
+            assert ended.wait(10)
+        finally:
+            ended.set()

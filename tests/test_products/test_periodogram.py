@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+import nifty_ls
 import numpy as np
 import pytest
 from astropy.timeseries import LombScargle, LombScargleMultiband
@@ -24,6 +25,21 @@ def star(n: int = 300, *, bands: str = "gr", seed: int = 3, harmonic: float = 0.
     error = random.uniform(0.01, 0.03, n)
     mag = 17 + 0.5 * (band == "g") + 0.4 * np.sin(phase) + harmonic * np.sin(2 * phase + 1)
     return Photometry(t, mag + random.normal(0, error), error, band)
+
+
+def test_a_search_that_nobody_waits_for_ends_with_its_filter(monkeypatch) -> None:
+    made, transform = [], nifty_ls.lombscargle
+    monkeypatch.setattr(
+        nifty_ls, "lombscargle", lambda *given, **more: made.append(1) or transform(*given, **more)
+    )
+
+    def check() -> None:
+        if made:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        periodogram(star(bands="gri"), 0.3, 20.0, check=check)
+    assert len(made) == 1
 
 
 @pytest.mark.parametrize("n_terms", [1, 3])
