@@ -9,7 +9,9 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import numpy as np
 import pytest
+from archives import Channel, cluster, nightly
 from browser import CHROMIUM, DRIVER, Browser, browser
+from serving import serving
 
 from nightlake import Archive
 from transforms.folding import phases
@@ -192,6 +194,26 @@ def test_switches_change_what_is_drawn(window: Browser, address: str, sky: Any) 
     href = window.ask("document.querySelector('.file').href")
     assert "images=1" in href
     assert "y=flux" in href
+
+
+def test_a_star_of_two_fields_is_shown_in_one_of_them(window: Browser, tmp_path: Path) -> None:
+    root, (ra, dec) = tmp_path / "A", cluster(150.0, 20.0, n=1)
+    channels = (Channel(), Channel(field=634, ccdid=3, qid=1))
+    nightly(root, ra, dec, n_nights=4, channels=channels, programs=(1,) * 4)
+    with serving(root) as address:
+        window.open(f"{address}/?{urlencode({'q': f'{ra[0]:.6f} {dec[0]:.6f}'})}", width=1280)
+        window.wait(DRAWN.format("g-time"))
+        assert {trace["name"] for trace in points(window, "g-time")} == {
+            "zr, field 633", "zr, field 634",
+        }  # fmt: skip
+        window.element("#c-field label:nth-child(3)").click()
+        window.wait(f"{DRAWN.format('g-time')} === 4")
+    with Archive(root) as archive:
+        rows = archive.lightcurve(cone=(ra[0], dec[0], 1.5), fields=[634])
+    (trace,) = points(window, "g-time")
+    assert trace["name"] == "zr"
+    np.testing.assert_allclose(trace["y"], rows["mag"], atol=1e-6)
+    assert parse_qs(urlsplit(window.address).query)["field"] == ["634"]
 
 
 def test_a_phone_shows_all_of_it_without_going_sideways(
