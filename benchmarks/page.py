@@ -35,7 +35,9 @@ def main() -> None:
 
 def read_results(folder: Path) -> list[Document]:
     """Every result, by subject and rows."""
-    documents = [json.loads(path.read_text(encoding="utf-8")) for path in folder.glob("*.json")]
+    documents = [
+        json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))
+    ]
     return sorted(documents, key=lambda document: (document["subject"], document["rows"]))
 
 
