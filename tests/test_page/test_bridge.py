@@ -60,8 +60,12 @@ def test_a_file_of_many_names_is_compressed_once(monkeypatch: pytest.MonkeyPatch
 
 async def answer_of(bridge: Bridge, path: str) -> bytes:
     sent: list[bytes] = []
+    asked = asyncio.Event()
 
     async def receive() -> Message:
+        if asked.is_set():  # a client that stays says no more
+            await asyncio.Event().wait()
+        asked.set()
         return {"type": "http.request", "body": b"", "more_body": False}
 
     async def send(message: Message) -> None:
