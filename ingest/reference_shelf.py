@@ -22,7 +22,8 @@ from store.snapshot import Snapshot
 from transforms.identifiers import oid as oid_of
 from transforms.match import SkyGrid
 from transforms.photometry import is_g_minus_r, reference_colours
-from transforms.sorting import RadixSorter
+from transforms.placing import put
+from transforms.sorting import ranks
 
 # A reference of 40,000 sources takes about 5 MB with its grid. Images come channel by channel, so
 # that few are in use at a time: those of its filters.
@@ -53,14 +54,14 @@ class Reference:
     ----------
     oid : int64 (n,).
     ra, dec : float64 (n,), degrees.
-    mag : float64 (n,), calibrated without colour term; NaN where unknown.
+    mag : float32 (n,), calibrated without colour term; NaN where unknown.
     """
 
     image: ReferenceImage
     oid: NDArray[np.int64]
     ra: NDArray[np.float64]
     dec: NDArray[np.float64]
-    mag: NDArray[np.float64]
+    mag: NDArray[np.float32]
     radius_arcsec: float
 
     @property
@@ -85,7 +86,6 @@ class ReferenceShelf(threading.local):
     def __init__(self, snapshot: Snapshot, radius_arcsec: float) -> None:
         self._snapshot = snapshot
         self._radius_arcsec = radius_arcsec
-        self._sorter = RadixSorter()
         self._manifests: dict[int, Manifest] = {}
         self._images: dict[int, dict[str, ReferenceImage]] = {}
         self._kept: OrderedDict[str, Reference | None] = OrderedDict()
@@ -163,20 +163,27 @@ class ReferenceShelf(threading.local):
         if image is None or not files:
             return None
         # Few columns: the ids follow from the channel and the row in the catalogue.
-        names = ["sourceid", "ra", "dec", "mag"]
-        tables = [_read(path, names) for path in files]
-        columns = {
-            name: np.concatenate([_numbers(table[name]) for table in tables]) for name in names
-        }
-        order, sourceid = self._sorter.sort(columns["sourceid"])
+        tables = [_read(path, ["sourceid", "ra", "dec", "mag"]) for path in files]
+        place = ranks(np.concatenate([_numbers(table["sourceid"]) for table in tables]))
+        by_id = {name: _placed(tables, name, place) for name in tables[0].column_names}
         return Reference(
             image=image,
-            oid=oid_of(field, fid, ccdid, qid, sourceid),
-            ra=columns["ra"][order],
-            dec=columns["dec"][order],
-            mag=columns["mag"][order].astype(np.float64),
+            oid=oid_of(field, fid, ccdid, qid, by_id["sourceid"]),
+            ra=by_id["ra"],
+            dec=by_id["dec"],
+            mag=by_id["mag"],
             radius_arcsec=self._radius_arcsec,
         )
+
+
+def _placed(tables: list[pa.Table], name: str, place: NDArray[np.int32]) -> NDArray[Any]:
+    """A column of all tables, each value where it is to stand."""
+    parts = [_numbers(table[name]) for table in tables]
+    column, begin = np.empty(place.size, parts[0].dtype), 0
+    for part in parts:
+        put(part, place[begin : begin + part.size], column)
+        begin += part.size
+    return column
 
 
 def _numbers(column: pa.ChunkedArray) -> NDArray[Any]:

@@ -15,13 +15,13 @@ from transforms.image import heliocentric_and_airmass, secz
 from transforms.listed import positions
 from transforms.lookup import Places
 from transforms.match import SkyGrid, ids_of, match_rank, matched
-from transforms.photometry import colour_correction
+from transforms.photometry import colour_correction, reference_colours
 from transforms.pixel_scale import chip_grid, pixel_scales
 from transforms.placing import places, put
 from transforms.relative_photometry import refine_zero_points
 from transforms.rows import WIDTHS, fill
 from transforms.scale_difference import scale_differences
-from transforms.sorting import RadixSorter
+from transforms.sorting import RadixSorter, ranks
 from transforms.statistics import astrometric_rms, object_statistics, robust_scatter
 from transforms.wcs_cards import read_cards
 
@@ -55,6 +55,9 @@ def compile_for_images() -> None:
     rank = match_rank(index, separation)
     ids_of(index, rank, np.arange(2))
     colour_correction(index, ra, 0.1)
+    reference_colours(ra, dec, ra, ra, dec, ra, g_clrcoeff=0.0, r_clrcoeff=0.0)
+    for kind in ("i4", "f4", "f8"):
+        put(np.zeros(2, kind), ranks(np.array([1, 0], np.int32)), np.zeros(2, kind))
     maps = read_cards([None])
     scale_differences(maps, chip_grid(), pixel_scales(maps, chip_grid()), [0])
 

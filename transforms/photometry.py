@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from transforms.errors import TransformError
 from transforms.kernel import kernel
-from transforms.sphere import Floats
+from transforms.sphere import Floats, columns
 
 if TYPE_CHECKING:
     from transforms.match import SkyGrid
@@ -127,22 +127,38 @@ def reference_colours(
         magnitude is not finite.
     colour_of_r : float64 (k,), mag; NaN where g lacks it. The same colours, in r's order.
     """
-    from transforms.match import SkyGrid, match_rank
+    from transforms.match import SkyGrid
 
     grid = r_grid or SkyGrid(r_ra_deg, r_dec_deg, radius_arcsec)
-    index, separation = grid.nearest(g_ra_deg, g_dec_deg, radius_arcsec)
-    pair = match_rank(index, separation) == 1
-    g, r = np.asarray(g_mag, dtype=np.float64), np.asarray(r_mag, dtype=np.float64)
+    (g,), (r,) = columns(g_mag), columns(r_mag)
+    if r.size != grid.size:
+        raise TransformError(f"{r.size} magnitudes of {grid.size} reference sources")
     colour_of_g, colour_of_r = np.full(g.size, np.nan), np.full(r.size, np.nan)
     c_g, c_r = (math.nan if c is None else c for c in (g_clrcoeff, r_clrcoeff))
     scale = 1 - c_g + c_r
-    if not scale > 0:  # NaN, or coefficients that turn blue into red
-        return colour_of_g, colour_of_r
-    # Not a subtraction of infinities: that warns.
-    pair[pair] = np.isfinite(g[pair]) & np.isfinite(r[index[pair]])
-    colour_of_g[pair] = (g[pair] - r[index[pair]]) / scale
-    colour_of_r[index[pair]] = colour_of_g[pair]
+    if scale > 0:  # not of NaN, nor of coefficients that turn blue into red
+        index, separation = grid.nearest(g_ra_deg, g_dec_deg, radius_arcsec)
+        if index.size != g.size:
+            raise TransformError(f"{g.size} magnitudes of {index.size} reference sources")
+        _pair(index, separation, g, r, scale, colour_of_g, colour_of_r)
     return colour_of_g, colour_of_r
+
+
+@kernel
+def _pair(
+    index: Index, arcsec: Floats, g: Floats, r: Floats, scale: float, colour_of_g: Floats,
+    colour_of_r: Floats,
+) -> None:  # fmt: skip
+    """Give each r source, and its nearest g source, their colour; of equally near the first."""
+    nearest = np.full(r.size, -1, dtype=np.int32)
+    for i in range(index.size):
+        j = index[i]
+        if j >= 0 and (nearest[j] < 0 or arcsec[i] < arcsec[nearest[j]]):
+            nearest[j] = i
+    for j in range(r.size):
+        i = nearest[j]
+        if i >= 0 and math.isfinite(g[i]) and math.isfinite(r[j]):
+            colour_of_g[i] = colour_of_r[j] = (g[i] - r[j]) / scale
 
 
 def catflags(flags: ArrayLike | None, n: int, *, is_bad: bool) -> Flags:

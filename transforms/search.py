@@ -36,6 +36,8 @@ Places = NDArray[np.int64]
 MARGIN_DEG = 1e-11
 # Stands for the end of a second run: there are more than two.
 MANY = -1
+# Part of the radius that is looked at first.
+NEAR = 0.2
 FEW_RUNS = 64
 
 
@@ -247,43 +249,102 @@ def unfinished(runs: Index, n: int, rest: Places) -> int:
 
 
 @kernel
+def nearest_of_runs(
+    xyz: Floats, places: Floats, n: int, zones: Zones, reach: Floats, up: float, limit: float,
+    runs: Index, squares: Floats, rows: Floats, rest: Places,
+) -> None:  # fmt: skip
+    """Squared chord and row of each row's nearest source, into the first of `squares`, `rows`.
+
+    The row is infinity where none is within the limit, and MANY where there are other runs to be
+    looked at. The other arguments are those of `find_runs`, and room for a tile.
+    """
+    sources = zones.sources
+    find_runs(places[0], places[1], n, zones, reach, up, runs)
+    measure(xyz, runs, n, sources, squares, rows)
+    choose(squares, rows, n, limit)
+    for i in range(unfinished(runs, n, rest)):
+        r = U(rest[i])
+        x, y, z = xyz[0, r], xyz[1, r], xyz[2, r]
+        best, row = squares[0, r], rows[0, r]
+        begin_rest, end_rest = runs[0, r] + SPARE, runs[1, r]
+        if begin_rest < end_rest:
+            best, row = nearer(begin_rest, end_rest, sources, x, y, z, best, row)
+        if runs[2, r] < runs[3, r]:
+            best, row = nearer(runs[2, r], runs[3, r], sources, x, y, z, best, row)
+        squares[0, r], rows[0, r] = best, (row if runs[3, r] != MANY else MANY)
+
+
+@kernel
+def tell(
+    squares: Floats, rows: Floats, n: int, index: Index, arcsec: Floats, limit: float
+) -> int:  # fmt: skip
+    """Write what was found of a tile; how many rows have a source within a limit."""
+    near = 0
+    for j in range(n):
+        found = rows[0, j] < np.inf
+        index[j] = int(rows[0, j]) if found else -1
+        arcsec[j] = arcseconds(squares[0, j]) if found else math.nan
+        near += found & (squares[0, j] <= limit)
+    return near
+
+
+@kernel
 def search(
     ra: Floats, dec: Floats, chord: float, radius_deg: float, zones: Zones, index: Index,
     arcsec: Floats,
 ) -> None:  # fmt: skip
-    """Index and separation of each row's nearest source within the chord; −1 and NaN for none."""
-    sources, limit = zones.sources, chord * chord
+    """Index and separation of each row's nearest source within the chord; −1 and NaN for none.
+
+    What is matched mostly lies far within the radius, and there are few cells so near: they are
+    looked at first. A source found there is the nearest; only for the other rows all are.
+    """
+    limit, near_limit = chord * chord, (NEAR * chord) ** 2
     xyz, places, runs = np.empty((3, TILE)), np.empty((2, TILE)), np.empty((4, TILE), np.int32)
     squares, rows = np.empty((SPARE, TILE)), np.empty((SPARE, TILE))
-    rest = np.empty(TILE, np.int64)
-    radius_deg += MARGIN_DEG
-    reach = reaches(zones, radius_deg)
+    rest, others = np.empty(TILE, np.int64), np.empty(TILE, np.int64)
+    # The chord of a part of an angle is more than that part of its chord.
+    near_deg, radius_deg = NEAR * radius_deg + MARGIN_DEG, radius_deg + MARGIN_DEG
+    near_reach, reach = reaches(zones, near_deg), reaches(zones, radius_deg)
+    near_up, up = near_deg * zones.per_degree, radius_deg * zones.per_degree
+    near_first = True
     for begin in range(0, ra.size, TILE):
         n = min(TILE, ra.size - begin)
         end = begin + n
-        look_up(ra[begin:end], dec[begin:end], zones, radius_deg, reach, xyz, places, runs)
-        measure(xyz, runs, n, sources, squares, rows)
-        choose(squares, rows, n, limit)
-        n_rest = unfinished(runs, n, rest)
-        for i in range(n_rest):
-            r = U(rest[i])
-            x, y, z = xyz[0, r], xyz[1, r], xyz[2, r]
-            if runs[3, r] == MANY:
-                squares[0, r], rows[0, r] = nearest_of_all_runs(
-                    ra[begin + r], dec[begin + r], zones, radius_deg, x, y, z, limit
+        point(ra[begin:end], dec[begin:end], xyz)
+        locate(ra[begin:end], dec[begin:end], zones, up, reach.size - up, places[0], places[1])
+        n_others = 0
+        if near_first:
+            nearest_of_runs(
+                xyz, places, n, zones, near_reach, near_up, near_limit, runs, squares, rows, rest
+            )
+            for j in range(n):
+                others[U(n_others)] = j
+                n_others += (rows[0, j] == np.inf) | (rows[0, j] == MANY)
+            tell(squares, rows, n, index[begin:end], arcsec[begin:end], near_limit)
+            for i in range(n_others):
+                r = U(others[i])
+                xyz[0, i], xyz[1, i], xyz[2, i] = xyz[0, r], xyz[1, r], xyz[2, r]
+                places[0, i], places[1, i] = places[0, r], places[1, r]
+        else:
+            for j in range(n):
+                others[j] = j
+            n_others = n
+        nearest_of_runs(
+            xyz, places, n_others, zones, reach, up, limit, runs, squares, rows, rest
+        )
+        near = n - n_others
+        for i in range(n_others):
+            k = begin + others[i]
+            if rows[0, i] == MANY:
+                squares[0, i], rows[0, i] = nearest_of_all_runs(
+                    ra[k], dec[k], zones, radius_deg, xyz[0, i], xyz[1, i], xyz[2, i], limit
                 )
-                continue
-            best, row = squares[0, r], rows[0, r]
-            begin_rest, end_rest = runs[0, r] + SPARE, runs[1, r]
-            if begin_rest < end_rest:
-                best, row = nearer(begin_rest, end_rest, sources, x, y, z, best, row)
-            if runs[2, r] < runs[3, r]:
-                best, row = nearer(runs[2, r], runs[3, r], sources, x, y, z, best, row)
-            squares[0, r], rows[0, r] = best, row
-        for j in range(n):
-            found = rows[0, j] < np.inf
-            index[begin + j] = int(rows[0, j]) if found else -1
-            arcsec[begin + j] = arcseconds(squares[0, j]) if found else math.nan
+            found = rows[0, i] < np.inf
+            index[k] = int(rows[0, i]) if found else -1
+            arcsec[k] = arcseconds(squares[0, i]) if found else math.nan
+            near += squares[0, i] <= near_limit
+        # Where few rows have a source so near, it is not worth to look there first.
+        near_first = 2 * near > n
 
 
 @kernel

@@ -25,6 +25,10 @@ FEW_ROWS = 4096
 IMAGE_ROWS = 1 << 18
 # Places that a row is moved on average, before all digits are sorted after all.
 MOST_MOVES = 4
+# Numbers that keys may span, to each key, before they are sorted instead of counted.
+MOST_GAPS = 4
+# Indices of kernels: numba asks of a signed one, each time, whether it counts from the end.
+U = np.uintp
 
 
 class RadixSorter:
@@ -130,6 +134,42 @@ def _radix_sort(
         if moves > MOST_MOVES * n:
             return False
     return True
+
+
+def ranks(keys: NDArray[np.int32]) -> Order:
+    """Place of each key among all of them in order; equal keys keep theirs.
+
+    Whole numbers that have few gaps, as the rows of a catalogue, are counted, not sorted.
+
+    Parameters
+    ----------
+    keys : int32 (n,), n < 2³¹.
+
+    Returns
+    -------
+    int32 (n,), such that sorted[ranks] = keys. Empty gives empty.
+    """
+    place = np.empty(keys.size, dtype=np.int32)
+    if not keys.size:
+        return place
+    least, most = int(keys.min()), int(keys.max())
+    if most - least < MOST_GAPS * keys.size:
+        _count_ranks(keys, least, np.zeros(most - least + 2, dtype=np.int32), place)
+    else:
+        place[np.argsort(keys, kind="stable")] = np.arange(keys.size, dtype=np.int32)
+    return place
+
+
+@kernel
+def _count_ranks(keys: Order, least: int, starts: Order, place: Order) -> None:
+    for i in range(keys.size):
+        starts[U(keys[i] - least + 1)] += 1
+    for k in range(1, starts.size):
+        starts[k] += starts[k - 1]
+    for i in range(keys.size):
+        k = U(keys[i] - least)
+        place[i] = starts[k]
+        starts[k] += 1
 
 
 @kernel
