@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from store import disk
+from store.arrow import as_arrow, as_numpy
 from store.borders import border_rows, nearby
 from store.columns import ROW_GROUP_ROWS
 from store.contract import DETECTIONS_MARGIN
@@ -250,12 +251,8 @@ def _with_neighbours(bases: set[int], rule: MarginRule) -> set[int]:
 
 def _numbers(rows: pa.Table, name: str) -> NDArray[Any]:
     """A column without nulls, not to be written to."""
-    # Not `to_numpy`: that imports pandas, where it is installed, in half a second a worker.
-    column: NDArray[Any] = np.from_dlpack(rows[name].combine_chunks())
-    return column
+    return as_numpy(rows[name])
 
 
 def _array(values: NDArray[np.int64]) -> pa.Int64Array:
-    # Not `pa.array`, for the same reason.
-    buffer = pa.py_buffer(np.ascontiguousarray(values))
-    return pa.Array.from_buffers(pa.int64(), len(values), [None, buffer])
+    return as_arrow(values, pa.int64())

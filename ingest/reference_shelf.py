@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from store.arrow import as_numpy
 from store.channel import channel_part
 from store.errors import DamagedArchiveError
 from store.manifest import Manifest, references_group
@@ -164,7 +165,7 @@ class ReferenceShelf(threading.local):
             return None
         # Few columns: the ids follow from the channel and the row in the catalogue.
         tables = [_read(path, ["sourceid", "ra", "dec", "mag"]) for path in files]
-        place = ranks(np.concatenate([_numbers(table["sourceid"]) for table in tables]))
+        place = ranks(np.concatenate([as_numpy(table["sourceid"]) for table in tables]))
         by_id = {name: _placed(tables, name, place) for name in tables[0].column_names}
         return Reference(
             image=image,
@@ -178,7 +179,7 @@ class ReferenceShelf(threading.local):
 
 def _placed(tables: list[pa.Table], name: str, place: NDArray[np.int32]) -> NDArray[Any]:
     """A column of all tables, each value where it is to stand."""
-    parts = [_numbers(table[name]) for table in tables]
+    parts = [as_numpy(table[name]) for table in tables]
     column, begin = np.empty(place.size, parts[0].dtype), 0
     for part in parts:
         put(part, place[begin : begin + part.size], column)
@@ -186,17 +187,10 @@ def _placed(tables: list[pa.Table], name: str, place: NDArray[np.int32]) -> NDAr
     return column
 
 
-def _numbers(column: pa.ChunkedArray) -> NDArray[Any]:
-    """A column of numbers, NaN for null."""
-    known = column.fill_null(math.nan) if column.null_count else column
-    # Not `to_numpy`: that imports pandas, where it is installed, in half a second a worker.
-    return np.from_dlpack(known.combine_chunks())
-
-
 def _read(path: Path, names: list[str]) -> pa.Table:
     """Columns of a published file; one that cannot be read is the archive's fault, no image's."""
     try:
-        return pq.ParquetFile(path).read(names, use_threads=False)
+        return pq.ParquetFile(path, pre_buffer=False).read(names, use_threads=False)
     except (OSError, pa.ArrowException) as error:
         raise DamagedArchiveError(
             f"a reference cannot be read ({str(error).partition(chr(10))[0]})",

@@ -73,8 +73,8 @@ class Table:
 
     `sort` names the columns its files are sorted by; `spatial` tables are HATS catalogues, cut
     into one folder a HEALPix pixel by `position`. Files have row groups of `row_group_rows`,
-    compressed by `codec`, and `statistics` of the columns that are named: of all but float32 if
-    none are.
+    compressed by `codec` but for the columns `bare`, and `statistics` of the columns that are
+    named: of all but float32 if none are.
     """
 
     name: str
@@ -86,6 +86,7 @@ class Table:
     row_group_rows: int = ROW_GROUP_ROWS
     codec: Codec = CODEC
     statistics: tuple[str, ...] | None = None
+    bare: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> Column:
         """The column of that name."""
@@ -125,10 +126,11 @@ class Table:
         # Float32 columns are measurements: every row group has all of their values.
         ranged = [c.name for c in self.columns if c.dtype != "float32"]
         packed = [c.name for c in self.columns if c.encoding == "dictionary"]
-        others = [c.name for c in self.columns if c.encoding != "dictionary"]
+        bare = [*packed, *self.bare]
+        others = [c.name for c in self.columns if c.name not in bare]
         levels = dict.fromkeys(others, codec_level) if self.codec == CODEC else None
         return {
-            "compression": dict.fromkeys(packed, "none") | dict.fromkeys(others, self.codec),
+            "compression": dict.fromkeys(bare, "none") | dict.fromkeys(others, self.codec),
             "compression_level": levels,
             "use_dictionary": packed,
             "write_statistics": ranged if self.statistics is None else list(self.statistics),

@@ -139,11 +139,14 @@ REFERENCE_SOURCES = Table(
     "reference_sources",
     "One row per source of a reference image's catalogue: what detections are matched to",
     (
-        HEALPIX_29, OID, RFID, FIELD, FID, CCDID, QID, RCID, SOURCEID, RA, DEC, XPOS, YPOS,
-        FLUX, FLUXERR, MAG, MAGERR, CHI, SHARP, CATFLAGS,
+        HEALPIX_29, OID, RFID, FIELD, FID, CCDID, QID, RCID, SOURCEID,
+        replace(RA, encoding="plain"), replace(DEC, encoding="plain"), XPOS, YPOS,
+        FLUX, FLUXERR, replace(MAG, encoding="plain"), MAGERR, CHI, SHARP, CATFLAGS,
     ),
     sort=("_healpix_29", "rfid", "sourceid"),
     spatial=True,
+    # What every image of a channel is matched to, for years: read twice as fast, for 14 % more.
+    bare=("sourceid", "ra", "dec", "mag"),
 )
 
 # --- images and exposures -------------------------------------------------------------------

@@ -16,6 +16,7 @@ import xxhash
 from numpy.typing import NDArray
 
 from store import disk
+from store.arrow import as_numpy
 from store.atomic import checksum, checksum_of, partial_of, sweep, write_whole
 from store.columns import CODEC_LEVEL, PERIOD_CODEC_LEVEL, Table
 from store.errors import DamagedArchiveError
@@ -246,10 +247,7 @@ def _mapped(table: Table, pixel: HealpixPixel | None) -> HealpixPixel | None:
 
 def _index(rows: pa.Table) -> NDArray[np.int64]:
     """The HEALPix index of each row."""
-    column = rows["_healpix_29"]
-    # Not `to_numpy`: that imports pandas, where it is installed.
-    chunks: list[Any] = [np.from_dlpack(chunk) for chunk in column.chunks]
-    index: NDArray[np.int64] = np.concatenate([np.empty(0, np.int64), *chunks])
+    index: NDArray[np.int64] = as_numpy(rows["_healpix_29"])
     return index
 
 

@@ -9,14 +9,13 @@ detections in a pixel, or the pixel none at all, does no harm: whoever asks find
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import hpgeom
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
+from store.arrow import as_arrow, as_numpy
 from store.borders import border_rows, nearby
 from store.channel import channel_of_part
 from store.contract import DETECTIONS_INDEX
@@ -108,8 +107,7 @@ def _channel_rows(
 ) -> pa.Table:
     tables = [_read(layout, entry) for entry in entries]
     index, oid, ra, dec = (
-        np.concatenate([np.from_dlpack(t[name].combine_chunks()) for t in tables])
-        for name in _NEEDED
+        np.concatenate([as_numpy(table[name]) for table in tables]) for name in _NEEDED
     )
     order, npix = partition.locate(index)
     found = []
@@ -123,7 +121,7 @@ def _channel_rows(
     )
     by_id = np.lexsort((npix << (2 * (HEALPIX_ORDER - order)), oid))
     columns = zip((oid, order, npix), DETECTIONS_INDEX.schema(), strict=True)
-    arrays = [_array(values[by_id], field.type) for values, field in columns]
+    arrays = [as_arrow(values[by_id], field.type) for values, field in columns]
     return pa.Table.from_arrays(arrays, schema=DETECTIONS_INDEX.schema())
 
 
@@ -135,9 +133,3 @@ def _read(layout: Layout, entry: FileEntry) -> pa.Table:
         what = f"a reference cannot be read ({str(error).partition(chr(10))[0]})"
         hint = "Run verify; add-references writes the field again."
         raise DamagedArchiveError(what, where=path, hint=hint) from error
-
-
-def _array(values: NDArray[Any], kind: pa.DataType) -> pa.Array:
-    # Not `pa.array`: that imports pandas, where it is installed, in half a second a process.
-    buffer = pa.py_buffer(np.ascontiguousarray(values.astype(str(kind))))
-    return pa.Array.from_buffers(kind, len(values), [None, buffer])

@@ -275,17 +275,20 @@ def nearest_of_runs(
 
 
 @kernel
-def tell(
-    squares: Floats, rows: Floats, n: int, index: Index, arcsec: Floats, limit: float
-) -> int:  # fmt: skip
-    """Write what was found of a tile; how many rows have a source within a limit."""
-    near = 0
+def put_aside(rows: Floats, n: int, others: Places, xyz: Floats, places: Floats) -> int:
+    """List the rows whose nearest source is not known yet; how many these are.
+
+    Their vectors and places are moved to the front.
+    """
+    found = 0
     for j in range(n):
-        found = rows[0, j] < np.inf
-        index[j] = int(rows[0, j]) if found else -1
-        arcsec[j] = arcseconds(squares[0, j]) if found else math.nan
-        near += found & (squares[0, j] <= limit)
-    return near
+        others[U(found)] = j
+        found += (rows[0, j] == np.inf) | (rows[0, j] == MANY)
+    for i in range(found):
+        r = U(others[i])
+        xyz[0, i], xyz[1, i], xyz[2, i] = xyz[0, r], xyz[1, r], xyz[2, r]
+        places[0, i], places[1, i] = places[0, r], places[1, r]
+    return found
 
 
 @kernel
@@ -312,26 +315,19 @@ def search(
         end = begin + n
         point(ra[begin:end], dec[begin:end], xyz)
         locate(ra[begin:end], dec[begin:end], zones, up, reach.size - up, places[0], places[1])
-        n_others = 0
+        n_others = n
         if near_first:
             nearest_of_runs(
                 xyz, places, n, zones, near_reach, near_up, near_limit, runs, squares, rows, rest
             )
+            n_others = put_aside(rows, n, others, xyz, places)
             for j in range(n):
-                others[U(n_others)] = j
-                n_others += (rows[0, j] == np.inf) | (rows[0, j] == MANY)
-            tell(squares, rows, n, index[begin:end], arcsec[begin:end], near_limit)
-            for i in range(n_others):
-                r = U(others[i])
-                xyz[0, i], xyz[1, i], xyz[2, i] = xyz[0, r], xyz[1, r], xyz[2, r]
-                places[0, i], places[1, i] = places[0, r], places[1, r]
+                index[begin + j] = int(rows[0, j]) if rows[0, j] < np.inf else -1
+                arcsec[begin + j] = arcseconds(squares[0, j])
         else:
             for j in range(n):
                 others[j] = j
-            n_others = n
-        nearest_of_runs(
-            xyz, places, n_others, zones, reach, up, limit, runs, squares, rows, rest
-        )
+        nearest_of_runs(xyz, places, n_others, zones, reach, up, limit, runs, squares, rows, rest)
         near = n - n_others
         for i in range(n_others):
             k = begin + others[i]

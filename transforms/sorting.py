@@ -167,9 +167,9 @@ def _count_ranks(keys: Order, least: int, starts: Order, place: Order) -> None:
     for k in range(1, starts.size):
         starts[k] += starts[k - 1]
     for i in range(keys.size):
-        k = U(keys[i] - least)
-        place[i] = starts[k]
-        starts[k] += 1
+        key = U(keys[i] - least)
+        place[i] = starts[key]
+        starts[key] += 1
 
 
 @kernel

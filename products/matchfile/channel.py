@@ -12,9 +12,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from products.matchfile.columns import Channel, Columns, Inputs
-from products.matchfile.reading import Wanted, as_numpy, read_rows, read_whole
+from products.matchfile.reading import Wanted, read_rows, read_whole
 from products.matchfile.rows import unit_vectors
 from queries.sky import Cone
+from store.arrow import as_numpy
 from store.channel import channel_part
 from store.contract import DETECTIONS, REFERENCE_SOURCES
 from store.layout import HealpixPixel

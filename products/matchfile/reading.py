@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from products.matchfile.columns import MEASURED, Columns
+from store.arrow import as_numpy
 from store.contract import DETECTIONS
 from store.errors import DamagedArchiveError
 from store.executor import available_cores
@@ -164,7 +165,7 @@ def _told(
     ours = (as_numpy(rows["rcid"], -1) == wanted.rcid) & (exposure >= 0)
     if without:
         nights = pa.array(sorted(without), pa.date32())
-        ours &= ~pc.is_in(rows["night"], value_set=nights).to_numpy()
+        ours &= ~as_numpy(pc.is_in(rows["night"], value_set=nights))
     oid = as_numpy(rows["oid"], -1)
     sourceid = oid - wanted.first_oid
     # An id that no source has finds the last place, where none is.
@@ -217,11 +218,3 @@ def read_whole(path: Path, columns: Iterable[str]) -> pa.Table:
     """
     with _of_archive(path):
         return pq.read_table(path, columns=list(columns))
-
-
-def as_numpy(column: pa.ChunkedArray, null: int) -> NDArray[Any]:
-    """A column as numpy has it; nulls are NaN in floats, `null` in whole numbers."""
-    if pa.types.is_integer(column.type) and column.null_count:
-        column = pc.fill_null(column, pa.scalar(null, column.type))
-    found: NDArray[Any] = column.to_numpy()
-    return found
