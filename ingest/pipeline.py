@@ -364,7 +364,9 @@ def _stage(
     progress: Progress | None,
 ) -> None:
     """Run the batches; what they found is gathered in the order of the images."""
-    batches = cut(images, [image.estimated_rows for image in images], executor.workers)
+    rows = [image.estimated_rows for image in images]
+    channels = [(image.facts.field, image.facts.rcid) for image in images]
+    batches = cut(images, rows, executor.workers, channels)
     tasks = [
         BatchTask(
             one.root,

@@ -204,6 +204,7 @@ def _match(
     # Visits of one channel stand together: each reference is loaded once.
     records = stale.sort("field", "rcid", "fid", "pid").rows(named=True)
     rows = [record["n_published"] for record in records]
+    channels = [(record["field"], record["rcid"]) for record in records]
     tasks = [
         RematchTask(
             one.root,
@@ -213,7 +214,7 @@ def _match(
             tuple(some),
             tuple(tuple(pieces.get(record["pid"], ())) for record in some),
         )
-        for some in cut(records, rows, executor.workers)
+        for some in cut(records, rows, executor.workers, channels)
     ]
     sizes = [len(task.images) for task in tasks]
     what = f"{one.night} images"
