@@ -169,7 +169,7 @@ class ReferenceShelf(threading.local):
         by_id = {name: _placed(tables, name, place) for name in tables[0].column_names}
         return Reference(
             image=image,
-            oid=oid_of(field, fid, ccdid, qid, by_id["sourceid"]),
+            oid=oid_of(field, fid, ccdid, qid, 0) + by_id["sourceid"],
             ra=by_id["ra"],
             dec=by_id["dec"],
             mag=by_id["mag"],

@@ -37,7 +37,7 @@ MARGIN_DEG = 1e-11
 # Stands for the end of a second run: there are more than two.
 MANY = -1
 # Part of the radius that is looked at first.
-NEAR = 0.2
+NEAR = 0.3
 FEW_RUNS = 64
 
 

@@ -53,6 +53,20 @@ def test_files_carry_the_contract_in_their_schema(table, tmp_path):
         assert schema.field(column.name).nullable == (column.null != NEVER)
 
 
+def test_what_is_matched_to_is_kept_as_it_is_read(tmp_path):
+    path = tmp_path / "x.parquet"
+    table = TABLES["reference_sources"]
+    rows = pa.table({c.name: pa.array([1], c.dtype) for c in table.columns})
+    table.write(rows.cast(table.schema()), path)
+    group = pq.read_metadata(path).row_group(0)
+    chunks = {group.column(i).path_in_schema: group.column(i) for i in range(group.num_columns)}
+    for name in ("sourceid", "ra", "dec", "mag"):
+        assert chunks[name].compression == "UNCOMPRESSED"
+    assert "BYTE_STREAM_SPLIT" not in chunks["ra"].encodings
+    assert chunks["flux"].compression == "ZSTD"
+    assert "BYTE_STREAM_SPLIT" in chunks["flux"].encodings
+
+
 def test_spatial_tables_begin_with_the_healpix_index():
     for name, table in TABLES.items():
         assert table.spatial == (name in SPATIAL_TABLES)

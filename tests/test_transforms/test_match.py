@@ -197,6 +197,21 @@ def test_an_impossible_radius_is_refused(radius):
         SkyGrid([1.0], [1.0]).nearest([1.0], [1.0], radius)
 
 
+@pytest.mark.parametrize("far", [0.0, 0.5, 1.0])
+def test_the_nearest_is_found_however_far_within_the_radius_it_lies(far):
+    ref = around((359.9, 33.0), 20_000, 0.06, seed=50)  # a source within the radius by chance, too
+    rng = np.random.default_rng(51)
+    ra, dec = jittered(*ref, 0.1, seed=52)
+    # Half of them in turns of some tiles, so that what is near is looked for, not, and again.
+    moved = (np.arange(ra.size) // 3000 % 2 == 1) | (rng.random(ra.size) < 0.1)
+    dec = dec + np.where(moved, far * ARCSEC, 0.0)
+    index, separation = SkyGrid(*ref).nearest(ra, dec, 1.5)
+    chord, tree = cKDTree(vectors(*ref)).query(vectors(ra, dec))
+    angle = np.degrees(2 * np.arcsin(chord / 2)) / ARCSEC
+    np.testing.assert_array_equal(index, np.where(angle <= 1.5, tree, -1))
+    np.testing.assert_allclose(separation[index >= 0], angle[index >= 0], rtol=0, atol=1e-6)
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_rows_in_any_order_and_on_any_thread_have_the_same_answer(workers, monkeypatch):
     monkeypatch.setattr("transforms.match.CHUNK", 70_000)

@@ -82,6 +82,21 @@ def test_of_two_g_sources_on_one_r_source_only_the_nearer_has_its_colour():
     np.testing.assert_allclose(of_r, [1.0])
 
 
+def test_of_two_g_sources_as_near_the_first_has_the_colour():
+    of_g, of_r = reference_colours(
+        [10.0, 10.0], [5.0, 5.0], [20.0, 18.0], [10.0], [5.0], [17.0], **NO_TERM
+    )
+    np.testing.assert_allclose(of_g, [3.0, math.nan])
+    np.testing.assert_allclose(of_r, [3.0])
+
+
+def test_magnitudes_are_of_the_sources():
+    at = ([10.0], [5.0])
+    for g, r in (([18.0, 19.0], [17.0]), ([18.0], [17.0, 16.0]), ([], [17.0])):
+        with pytest.raises(TransformError, match="magnitudes of 1 reference sources"):
+            reference_colours(*at, g, *at, r, **NO_TERM)
+
+
 def test_colours_of_empty_catalogues_are_empty():
     of_g, of_r = reference_colours([], [], [], [1.0], [2.0], [17.0], **NO_TERM)
     assert of_g.shape == (0,)

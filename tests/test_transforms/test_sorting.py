@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from transforms.errors import TransformError
 from transforms.rows import TILE, fill, pack, unpack
-from transforms.sorting import FEW_ROWS, RadixSorter, validity
+from transforms.sorting import FEW_ROWS, RadixSorter, ranks, validity
 
 RECORD = np.dtype([("a", "i8"), ("b", "f8"), ("c", "f4"), ("d", "i4"), ("e", "u2")], align=True)
 SORTER = RadixSorter()
@@ -35,6 +35,14 @@ def test_a_field_of_records_is_sorted_in_its_place():
     records["a"] = np.random.default_rng(2).integers(0, 2**47, 5000)
     order, _ = SORTER.sort(records["a"])
     np.testing.assert_array_equal(order, np.argsort(records["a"], kind="stable"))
+
+
+@given(st.lists(st.integers(-(2**31), 2**31 - 1) | st.integers(-5, 40), max_size=60))
+def test_a_key_stands_where_its_rank_says(keys):
+    array = np.array(keys, dtype=np.int32)
+    place = ranks(array)
+    assert sorted(place.tolist()) == list(range(array.size))
+    np.testing.assert_array_equal(np.argsort(place), np.argsort(array, kind="stable"))
 
 
 @pytest.fixture
