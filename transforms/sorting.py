@@ -154,7 +154,7 @@ def ranks(keys: NDArray[np.int32]) -> Order:
         return place
     least, most = int(keys.min()), int(keys.max())
     if most - least < MOST_GAPS * keys.size:
-        _count_ranks(keys, least, np.zeros(most - least + 2, dtype=np.int32), place)
+        _count_ranks(keys, least, np.zeros(most - least + 1, dtype=np.int32), place)
     else:
         place[np.argsort(keys, kind="stable")] = np.arange(keys.size, dtype=np.int32)
     return place
@@ -163,9 +163,17 @@ def ranks(keys: NDArray[np.int32]) -> Order:
 @kernel
 def _count_ranks(keys: Order, least: int, starts: Order, place: Order) -> None:
     for i in range(keys.size):
-        starts[U(keys[i] - least + 1)] += 1
-    for k in range(1, starts.size):
-        starts[k] += starts[k - 1]
+        starts[U(keys[i] - least)] += 1
+    before, each_once = 0, True
+    for k in range(starts.size):
+        count = starts[k]
+        each_once &= count == 1
+        starts[k] = before
+        before += count
+    if each_once:
+        for i in range(keys.size):
+            place[i] = keys[i] - least
+        return
     for i in range(keys.size):
         key = U(keys[i] - least)
         place[i] = starts[key]

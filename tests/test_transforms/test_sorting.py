@@ -37,7 +37,10 @@ def test_a_field_of_records_is_sorted_in_its_place():
     np.testing.assert_array_equal(order, np.argsort(records["a"], kind="stable"))
 
 
-@given(st.lists(st.integers(-(2**31), 2**31 - 1) | st.integers(-5, 40), max_size=60))
+@given(
+    st.lists(st.integers(-(2**31), 2**31 - 1) | st.integers(-5, 40), max_size=60)
+    | st.permutations(range(-3, 40))
+)
 def test_a_key_stands_where_its_rank_says(keys):
     array = np.array(keys, dtype=np.int32)
     place = ranks(array)
