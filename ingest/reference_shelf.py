@@ -26,9 +26,10 @@ from transforms.photometry import is_g_minus_r, reference_colours
 from transforms.placing import put
 from transforms.sorting import ranks
 
-# A reference of 40,000 sources takes about 5 MB with its grid. Images come channel by channel, so
-# that few are in use at a time: those of its filters.
-KEPT = 8
+# A reference of 40,000 sources takes about 3 MB with its grid. Images come channel by channel, and
+# colours need two filters of it: of more that were kept the next could not take the memory, and new
+# memory is slow.
+KEPT = 2
 G, R = 1, 2
 
 

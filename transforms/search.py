@@ -38,6 +38,8 @@ MARGIN_DEG = 1e-11
 MANY = -1
 # Part of the radius that is looked at first.
 NEAR = 0.3
+# From which diameter of a circle on, in cells, that is worth it.
+CROWDED = 0.1
 FEW_RUNS = 64
 
 
@@ -298,8 +300,9 @@ def search(
 ) -> None:  # fmt: skip
     """Index and separation of each row's nearest source within the chord; −1 and NaN for none.
 
-    What is matched mostly lies far within the radius, and there are few cells so near: they are
-    looked at first. A source found there is the nearest; only for the other rows all are.
+    Where sources are crowded, what is matched mostly lies far within the radius, and there are few
+    cells so near: they are looked at first. A source found there is the nearest; only for the other
+    rows all are.
     """
     limit, near_limit = chord * chord, (NEAR * chord) ** 2
     xyz, places, runs = np.empty((3, TILE)), np.empty((2, TILE)), np.empty((4, TILE), np.int32)
@@ -309,7 +312,10 @@ def search(
     near_deg, radius_deg = NEAR * radius_deg + MARGIN_DEG, radius_deg + MARGIN_DEG
     near_reach, reach = reaches(zones, near_deg), reaches(zones, radius_deg)
     near_up, up = near_deg * zones.per_degree, radius_deg * zones.per_degree
-    near_first = True
+    # Where cells are large most circles lie in one: a smaller one is no less to look at.
+    cells_a_side = math.sqrt(zones.starts.size / max(zones.blocks.shape[0], 1))
+    crowded = 2.0 * up * cells_a_side > CROWDED
+    near_first = crowded
     for begin in range(0, ra.size, TILE):
         n = min(TILE, ra.size - begin)
         end = begin + n
@@ -340,7 +346,7 @@ def search(
             arcsec[k] = arcseconds(squares[0, i]) if found else math.nan
             near += squares[0, i] <= near_limit
         # Where few rows have a source so near, it is not worth to look there first.
-        near_first = 2 * near > n
+        near_first = crowded & (2 * near > n)
 
 
 @kernel
