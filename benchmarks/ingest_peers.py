@@ -59,6 +59,7 @@ class TunedWrite:
         wall : until the last process is done.
         cpu : processor time of all.
         """
+        os.sync()
         start = time.perf_counter()
         for link in self._links:
             link.send(True)
@@ -175,6 +176,7 @@ def hats_import_seconds(night: Night, folder: Path, workers: int) -> float | Non
                 pixel_threshold=1_000_000, progress_bar=False,
                 write_table_kwargs={"compression": "zstd", "compression_level": 3},
             )  # fmt: skip
+            os.sync()
             start = time.perf_counter()
             pipeline_with_client(arguments, client)
             seconds = time.perf_counter() - start
