@@ -11,7 +11,7 @@ export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo serve soak bench bench-full torture test check lint types layers spelling docs night nights lightcurves matchfiles FORCE clean
+.PHONY: help setup demo serve image soak bench bench-full torture test check lint types layers spelling docs night nights lightcurves matchfiles FORCE clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,14 @@ ARCHIVE_TO_SERVE = $(or $(ARCHIVE),demo/archive)
 serve: setup  ## Serve an archive over HTTP, or else the demo's: ARCHIVE=folder PORT=8080
 	@test -e $(ARCHIVE_TO_SERVE) || { echo 'There is no $(ARCHIVE_TO_SERVE): run make demo, or give ARCHIVE=folder.' >&2; exit 2; }
 	$(NIGHTLAKE) serve $(ARCHIVE_TO_SERVE) $(if $(PORT),--port $(PORT))
+
+# In docker's format: the other has no health checks, and podman would leave ours out.
+image:  ## Build the service's container image, nightlake, with podman or docker
+	@if command -v podman > /dev/null; then \
+	  podman build --format docker -f deploy/Containerfile -t nightlake .; \
+	elif command -v docker > /dev/null; then \
+	  docker build -f deploy/Containerfile -t nightlake .; \
+	else echo 'No image was built: there is neither podman nor docker here.' >&2; exit 2; fi
 
 # --- rebuilds: only nights whose inputs or code changed -------------------------------------------
 # make night NIGHT=2024-01-10 RAW=… ARCHIVE=…    make nights RAW=… ARCHIVE=… -j2

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import importlib
-import logging
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -23,7 +22,7 @@ from starlette.responses import JSONResponse, Response
 
 from service.core import Service
 from service.edge import Edge
-from service.errors import Problem, problem_of
+from service.errors import INTERNAL, Problem, problem_of
 from service.settings import Settings
 from store.errors import NightlakeError
 
@@ -36,7 +35,6 @@ PARTS = (
     "service.api.routes",
     "service.page.app",
 )
-_LOG = logging.getLogger("nightlake.service")
 _EXPOSED = ["ETag", "Link", "X-Nightlake-Publication", "Content-Disposition"]
 _CODES = {404: "not_found", 405: "method_not_allowed", 408: "too_slow", 413: "body_too_large"}
 
@@ -108,10 +106,8 @@ def respond(problem: Problem) -> Response:
 
 
 async def _told(request: Request, error: Exception) -> Response:
-    problem = problem_of(error)
-    if problem.status >= 500 and problem.code == "internal":
-        _LOG.error("%s %s: %s", request.method, request.url.path, error, exc_info=error)
-    return respond(problem)
+    assert isinstance(error, NightlakeError)
+    return respond(problem_of(error))
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
@@ -135,4 +131,5 @@ async def _http(request: Request, error: Exception) -> Response:
 
 
 async def _internal(request: Request, error: Exception) -> Response:
-    return respond(problem_of(error))
+    # The server puts it into the log.
+    return respond(INTERNAL)

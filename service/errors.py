@@ -19,6 +19,7 @@ here a client hears nothing but that it happened.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 from store.errors import NightlakeError
@@ -179,7 +180,7 @@ TOLD = {
     "client_gone": Told(499),
     "out_of_memory": Told(400, "Ask for less at once."),
 }
-_INTERNAL = "something went wrong inside; it is in the log"
+_LOG = logging.getLogger("nightlake.service")
 
 
 @dataclass(frozen=True)
@@ -199,10 +200,14 @@ class Problem:
         return f"{self.message}. {self.hint}" if self.hint else self.message
 
 
-def problem_of(error: Exception) -> Problem:
-    """What a client is told of an error."""
-    told = TOLD.get(error.code) if isinstance(error, NightlakeError) else None
-    if told is None or not isinstance(error, NightlakeError):
-        return Problem(500, "internal", _INTERNAL)
+INTERNAL = Problem(500, "internal", "something went wrong inside; it is in the log")
+
+
+def problem_of(error: NightlakeError) -> Problem:
+    """What a client is told of an error; one that it hears nothing of goes to the log."""
+    told = TOLD.get(error.code)
+    if told is None:
+        _LOG.error("%s", error, exc_info=error)
+        return INTERNAL
     hint = error.hint if told.hint is None else told.hint
     return Problem(told.status, error.code, error.what, hint)

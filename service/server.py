@@ -6,6 +6,7 @@ end; and SIGHUP, on which they are replaced one after the other.
 
 from __future__ import annotations
 
+import logging
 import logging.config
 import os
 import shutil
@@ -75,6 +76,8 @@ def run(host: str, port: int, workers: int, *, access_log: bool = True, ready: s
         proxy_headers=True,
         forwarded_allow_ips=os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1"),
     )
+    # Of the parent alone: workers that die, and those that are replaced.
+    logging.getLogger("uvicorn").setLevel(logging.INFO)
     # It listens: whoever comes before a worker is there waits for it, and is not refused.
     socket = _listening(host, port, config.backlog)
     # Each request has a thread of the worker's own: those of polars would wait for each other.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
 import threading
 from collections import OrderedDict
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -51,7 +53,7 @@ def downloads(source: Source, base: str) -> Blueprint:
         star = source.star(chosen(state), state, most=None)
         encoder, media = FORMATS[kind]
         if kind == "png":
-            data = picture(source, star, state)
+            data = picture(star, state)
         else:
             rows = star.rows
             data = ENCODERS[encoder](rows, describe(rows.columns), _described(star))
@@ -80,7 +82,7 @@ def downloads(source: Source, base: str) -> Blueprint:
     return routes
 
 
-def picture(source: Source, star: Star, state: PageState) -> bytes:
+def picture(star: Star, state: PageState) -> bytes:
     """The house's picture of a star, PNG: folded if there is a period, else in time.
 
     Magnitudes against heliocentric dates, whatever the page shows.
@@ -98,7 +100,7 @@ def picture(source: Source, star: Star, state: PageState) -> bytes:
     period, usual = state.period_d, PageState(e=state.e)
     points = points_of(rows, usual)
     with _DRAWING:
-        _prepared(source)
+        _prepared()
         if period is None or not len(points):
             figure: Figure = draw_lightcurve(rows, title)
         else:
@@ -135,7 +137,7 @@ class Reports:
             with _DRAWING:
                 if key in self._made:
                     return self._made[key]
-                _prepared(self._source)
+                _prepared()
                 from products.report.page import make_page
 
                 made = make_page(gather(state.session, night)).encode()
@@ -145,9 +147,9 @@ class Reports:
         return made
 
 
-def _prepared(source: Source) -> None:
-    with source.served.lease() as state:
-        scratch = state.snapshot.layout.scratch
+def _prepared() -> None:
+    # Not in the archive: whoever serves it need not be allowed to write there.
+    scratch = Path(tempfile.gettempdir())
     prepare(scratch, scratch / "page")
 
 

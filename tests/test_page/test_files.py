@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import shutil
 import subprocess
 import sys
 from contextlib import redirect_stdout
@@ -163,6 +165,39 @@ def test_each_night_has_its_report(get: Any) -> None:
     answer = get("/page/report/2024-01-10")
     assert answer.status == 200
     assert "Night of 2024-01-10" in answer.text
+
+
+SERVED = """
+import sys
+from pathlib import Path
+from urllib.request import urlopen
+from serving import serving
+
+with serving(Path(sys.argv[1])) as address:
+    for path in sys.argv[2:]:
+        with urlopen(address + path, timeout=60) as answer:
+            print(answer.status, answer.headers["content-type"])
+"""
+
+
+def test_pictures_and_reports_need_no_archive_that_can_be_written(
+    archive: Archive, sky: Any, tmp_path: Path
+) -> None:
+    """Another process: what has drawn already has found its folder."""
+    root, temporary = tmp_path / "archive", tmp_path / "tmp"
+    shutil.copytree(sky.root, root, symlinks=True, copy_function=os.link)
+    shutil.rmtree(root / "scratch", ignore_errors=True)
+    (root / "scratch").write_text("in the way")
+    temporary.mkdir()
+    picture = f"/page/lightcurve.png?q={oid_of(archive, sky)}"
+    done = subprocess.run(
+        [sys.executable, "-c", SERVED, str(root), picture, "/page/report/2024-01-10"],
+        capture_output=True, text=True, timeout=120, check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TMPDIR": str(temporary)},
+    )  # fmt: skip
+    told = ["200 image/png", "200 text/html; charset=utf-8"]
+    assert done.stdout.splitlines() == told, done.stderr
+    assert list(temporary.iterdir()) == []
 
 
 def test_only_its_own_paths_are_the_pages(get: Any) -> None:

@@ -26,6 +26,8 @@ from serving import serving
 from queries.curves.reader import CurveReader
 from service import connection, edge
 from service.api import tables
+from service.archive import Served
+from store.errors import DamagedArchiveError
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -349,6 +351,28 @@ def test_a_stream_that_is_too_long_breaks_off_and_does_not_end(sky, much, caplog
     assert not heard.endswith(b"0\r\n\r\n")
     assert "ended early: too many rows: 100,000 are the most" in caplog.text
     assert "Traceback" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/v1/nights", f"{CURVES}?ra=150&dec=20&radius=5", "/scs?RA=150&DEC=20&SR=0.01",
+        "/cgi-bin/ZTF/nph_light_curves?POS=CIRCLE+150+20+0.001&FORMAT=CSV",
+        "/page/lightcurve.csv?q=150+20",
+    ],
+)  # fmt: skip
+def test_what_a_client_is_not_told_is_in_the_log(client, monkeypatch, caplog, path):
+    def damaged(_):
+        raise DamagedArchiveError("is cut short", where="/inside/file.parquet")
+
+    monkeypatch.setattr(Served, "acquire", damaged)
+    answer = client.get(path)
+    assert answer.status_code == 500
+    assert "it is in the log" in answer.text
+    assert "inside/" not in answer.text
+    (line,) = [record for record in caplog.records if record.name == "nightlake.service"]
+    assert line.getMessage().startswith("/inside/file.parquet: is cut short")
+    assert line.exc_info[0] is DamagedArchiveError
 
 
 @pytest.fixture

@@ -264,6 +264,7 @@ def test_a_worker_that_is_killed_is_replaced_and_the_service_ends_in_peace(growi
         out, err = server.communicate(timeout=120)
     assert server.returncode in (0, -signal.SIGTERM)
     assert "Traceback" not in err, err
+    assert f"[{worker.pid}] died" in err
     lines = [json.loads(line) for line in out.splitlines() if line.startswith("{")]
     told = [line for line in lines if line["route"] == CURVES and line["method"] == "GET"]
     assert [line["status"] for line in told] == [200]
