@@ -52,6 +52,18 @@ class AddressError(ServiceError, OSError):
         )
 
 
+class NoWorkerError(ServiceError):
+    """Workers end one after the other, and none has come up."""
+
+    code = "no_worker"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "workers end before they can answer",
+            hint="What ends them stands above; if nothing does, it is the system: is there memory?",
+        )
+
+
 class BadRequestError(ServiceError, ValueError):
     """A parameter that there is not, or that is not of its kind."""
 

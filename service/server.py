@@ -19,13 +19,15 @@ import uvicorn
 from uvicorn.supervisors.multiprocess import Multiprocess
 
 from service.connection import Connection
-from service.errors import AddressError
+from service.errors import AddressError, NoWorkerError
 from service.metrics import FOLDER_VARIABLE
 
 # What is under way when the service is stopped may take so long to its end.
 GRACE_S = 30
 # A worker that says nothing for so long hangs.
 HANGS_S = 60
+# Workers that end before any has come up: what ends them would end the next one too.
+MOST_ENDS = 3
 _LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -58,6 +60,7 @@ def run(host: str, port: int, workers: int, *, access_log: bool = True, ready: s
     Raises
     ------
     AddressError : the address is taken, or is none.
+    NoWorkerError : workers end one after the other, and none has come up.
     """
     config = uvicorn.Config(
         "service.app:of_environment",
@@ -88,11 +91,42 @@ def run(host: str, port: int, workers: int, *, access_log: bool = True, ready: s
         at, bound = socket.getsockname()[:2]
         shown = f"[{at}]" if ":" in at else at
         print(ready.format(address=f"http://{shown}:{bound}"), flush=True)
+    parent = _Parent(config, sockets=[socket])
     try:
-        Multiprocess(config, sockets=[socket]).run()
+        parent.run()
     finally:
         socket.close()
         shutil.rmtree(folder, ignore_errors=True)
+    if parent.failed:
+        raise NoWorkerError
+
+
+class _Parent(Multiprocess):
+    """Uvicorn's, which hears at once of a worker's end, and gives up if none has ever come up."""
+
+    def __init__(self, config: uvicorn.Config, sockets: list[Socket]) -> None:
+        super().__init__(config, sockets)
+        self._has_come_up = False
+        self._ended = 0
+
+    @property
+    def failed(self) -> bool:
+        """Whether workers end one after the other, and none has come up."""
+        return self._ended >= MOST_ENDS and not self._has_come_up
+
+    def keep_subprocess_alive(self) -> None:
+        """Replace the workers that have ended, or say nothing."""
+        for worker in self.processes:
+            # The worker's own end of the pipe: as long as it is open here too, a worker that ends
+            # amid a question is waited for as if it thought.
+            worker.child_conn.close()
+        if not self._has_come_up:
+            self._has_come_up = any(worker.is_ready(timeout=1) for worker in self.processes)
+        before = list(self.processes)
+        super().keep_subprocess_alive()
+        self._ended += sum(worker not in self.processes for worker in before)
+        if self.failed:
+            self.should_exit.set()
 
 
 def _listening(host: str, port: int, backlog: int) -> Socket:

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 
 import httpx
@@ -208,10 +208,29 @@ def test_a_port_that_is_taken_is_told_in_words():
             run("127.0.0.1", port, 1)
 
 
-def start(root, *more):
+def test_a_service_whose_workers_cannot_start_ends_in_words(growing, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, sys\nif 'spawn_main' in ' '.join(sys.orig_argv): os._exit(1)\n"
+    )
+    server, address = start(growing[0], env={"PYTHONPATH": str(tmp_path)})
+    with socket.create_connection(address.removeprefix("http://").split(":"), timeout=30) as client:
+        client.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+        _, told = server.communicate(timeout=30)
+        with suppress(ConnectionResetError):
+            assert client.recv(1) == b""  # ended, not left waiting
+    assert server.returncode == 1
+    assert "workers end before they can answer" in told
+    assert "Traceback" not in told
+
+
+def start(root, *more, env=None):
     command = [sys.executable, "-m", "nightlake.cli", "serve", str(root), "--port", "0", *more]
     server = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ.copy()
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **(env or {})},
     )
     found = re.search(r"http://\S+", server.stdout.readline())
     assert found, server.stderr.read()
