@@ -19,8 +19,8 @@ import numpy as np
 from ingest.records import RECORD, ImageKey, Records
 from ingest.shards import read_records
 
-# These take 48 MB while they are sorted: 96 bytes a record, 24 in the sorter. A million, whose memory
-# is neither in the processor's cache nor used lately, take a tenth longer a row.
+# These take 48 MB while they are sorted: 96 bytes a record, 24 in the sorter. A million, whose
+# memory is neither in the processor's cache nor used lately, take a tenth longer a row.
 MERGE_ROWS = 400_000
 
 
