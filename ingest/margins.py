@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import hpgeom
 import numpy as np
@@ -58,16 +57,16 @@ class BorderRows:
         radius = self._rule.radius_arcsec
         if not radius:
             return
-        index = _numbers(rows, "_healpix_29")
+        index = as_numpy(rows["_healpix_29"])
         near = border_rows(index, self._pixel.order, radius)
         if not near.size:
             return
-        ra, dec = (_numbers(rows, name)[near] for name in ("ra", "dec"))
+        ra, dec = (as_numpy(rows[name])[near] for name in ("ra", "dec"))
         found = nearby(index[near], ra, dec, self._rule.partition, radius)
         if found.row.size:
             first = found.npix << (2 * (HEALPIX_ORDER - found.order))
-            taken = rows.take(_array(near[found.row]))
-            self._found.append(taken.append_column(_BORDERED, _array(first)))
+            taken = rows.take(as_arrow(near[found.row]))
+            self._found.append(taken.append_column(_BORDERED, as_arrow(first)))
 
     def save(self, staging: Path) -> None:
         """Put them in `staging`; what an earlier ingest put there goes."""
@@ -93,7 +92,7 @@ class NearRows:
 
     def add_inside(self, rows: pa.Table, leaf: HealpixPixel) -> None:
         """Some rows of a leaf, in the schema of `detections`; they are copied."""
-        index = _numbers(rows, "_healpix_29")
+        index = as_numpy(rows["_healpix_29"])
         if self._rule.radius_arcsec:
             self._add(rows, border_rows(index, leaf.order, self._rule.radius_arcsec))
 
@@ -103,17 +102,17 @@ class NearRows:
             self._add(rows, np.arange(rows.num_rows))
 
     def _add(self, rows: pa.Table, near: NDArray[np.int64]) -> None:
-        index, ra, dec = (_numbers(rows, name)[near] for name in ("_healpix_29", "ra", "dec"))
+        index, ra, dec = (as_numpy(rows[name])[near] for name in ("_healpix_29", "ra", "dec"))
         found = nearby(index, ra, dec, self._rule.partition, self._rule.radius_arcsec)
         first = found.npix << (2 * (HEALPIX_ORDER - found.order))
         here = np.isin(first, self._starts)
-        taken = rows.take(_array(near[found.row[here]])).cast(DETECTIONS_MARGIN.schema())
-        self._found.append(taken.append_column(_BORDERED, _array(first[here])))
+        taken = rows.take(as_arrow(near[found.row[here]])).cast(DETECTIONS_MARGIN.schema())
+        self._found.append(taken.append_column(_BORDERED, as_arrow(first[here])))
 
     def margins(self) -> Iterator[tuple[HealpixPixel, pa.Table]]:
         """Each leaf's margin, in the schema and the order of the contract."""
         rows = _sorted(pa.concat_tables(self._found))
-        first = _numbers(rows, _BORDERED)
+        first = as_numpy(rows[_BORDERED])
         rows = rows.drop_columns([_BORDERED])
         for leaf in self._leaves:
             start, end = np.searchsorted(first, leaf.index_range).tolist()
@@ -180,7 +179,7 @@ def make_margins(task: MarginTask) -> list[FileEntry]:
     """Write the margin of each leaf that has one, and describe it."""
     layout = Layout(task.root)
     rows = _sorted(pa.concat_tables([_new_rows(task), *_standing_rows(layout, task)]))
-    first = _numbers(rows, _BORDERED)
+    first = as_numpy(rows[_BORDERED])
     rows = rows.drop_columns([_BORDERED])
     files = []
     with ThreadPoolExecutor(1) as syncing:
@@ -204,8 +203,8 @@ def _new_rows(task: MarginTask) -> pa.Table:
         if path.exists():
             with pa.OSFile(str(path)) as file:
                 rows = pa.ipc.open_file(file).read_all()
-            wanted = np.isin(_numbers(rows, _BORDERED), bounds)
-            found.append(rows.take(_array(np.flatnonzero(wanted))))
+            wanted = np.isin(as_numpy(rows[_BORDERED]), bounds)
+            found.append(rows.take(as_arrow(np.flatnonzero(wanted))))
     return pa.concat_tables(found)
 
 
@@ -217,20 +216,20 @@ def _standing_rows(layout: Layout, task: MarginTask) -> Iterator[pa.Table]:
             continue
         file = pq.ParquetFile(check_intact(layout, entry))
         rows = file.read().cast(DETECTIONS_MARGIN.schema())
-        order, npix = task.rule.partition.locate(_numbers(rows, "_healpix_29"))
+        order, npix = task.rule.partition.locate(as_numpy(rows["_healpix_29"]))
         kept = ~np.isin(npix << (2 * (HEALPIX_ORDER - order)), bounds)
-        rows = rows.take(_array(np.flatnonzero(kept)))
+        rows = rows.take(as_arrow(np.flatnonzero(kept)))
         yield _with_leaf(rows, entry.pixel.index_range[0])
 
 
 def _sorted(rows: pa.Table) -> pa.Table:
     """By leaf, and within it in the order of the contract."""
-    keys = [_numbers(rows, name) for name in (_BORDERED, *DETECTIONS_MARGIN.sort)]
-    return rows.take(_array(np.lexsort(keys[::-1]))).combine_chunks()
+    keys = [as_numpy(rows[name]) for name in (_BORDERED, *DETECTIONS_MARGIN.sort)]
+    return rows.take(as_arrow(np.lexsort(keys[::-1]))).combine_chunks()
 
 
 def _with_leaf(rows: pa.Table, first: int) -> pa.Table:
-    return rows.append_column(_BORDERED, _array(np.full(rows.num_rows, first)))
+    return rows.append_column(_BORDERED, as_arrow(np.full(rows.num_rows, first)))
 
 
 def _staged(staging: Path, pixel: HealpixPixel) -> Path:
@@ -247,12 +246,3 @@ def _with_neighbours(bases: set[int], rule: MarginRule) -> set[int]:
     listed = np.array(sorted(bases), dtype=np.int64)
     around = hpgeom.neighbors(2**rule.partition.order, listed, nest=True)
     return bases | (set(np.ravel(around).tolist()) - {-1})
-
-
-def _numbers(rows: pa.Table, name: str) -> NDArray[Any]:
-    """A column without nulls, not to be written to."""
-    return as_numpy(rows[name])
-
-
-def _array(values: NDArray[np.int64]) -> pa.Int64Array:
-    return as_arrow(values, pa.int64())

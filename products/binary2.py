@@ -14,6 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from products.fields import Field
+from store.arrow import as_numpy
 
 Bytes = NDArray[np.uint8]
 Index = NDArray[np.int64]
@@ -100,7 +101,7 @@ def _ascii(series: pl.Series, width: int) -> NDArray[np.generic]:
     # Few differ, so each is encoded once.
     coded = series.fill_null("").to_arrow().dictionary_encode()
     known = [text.encode("ascii", "replace") for text in coded.dictionary.to_pylist()]
-    found: NDArray[np.generic] = np.array(known, f"S{width}")[coded.indices.to_numpy()]
+    found: NDArray[np.generic] = np.array(known, f"S{width}")[as_numpy(coded.indices)]
     return found
 
 

@@ -68,9 +68,10 @@ def _known(chunk: pa.Array) -> NDArray[Any]:
     return values
 
 
-def as_arrow(values: NDArray[Any], kind: pa.DataType) -> pa.Array:
-    """Whole numbers or floats as an Arrow array of a type, without nulls."""
+def as_arrow(values: NDArray[Any], kind: pa.DataType | None = None) -> pa.Array:
+    """Whole numbers or floats as an Arrow array of a type, else of their own; without nulls."""
     import pyarrow as pa
 
+    kind = kind or pa.from_numpy_dtype(values.dtype)
     buffer = pa.py_buffer(np.ascontiguousarray(values, dtype=kind.to_pandas_dtype()))
     return pa.Array.from_buffers(kind, len(values), [None, buffer])

@@ -11,9 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
 import xxhash
-from numpy.typing import NDArray
 
 from store import disk
 from store.arrow import as_numpy
@@ -48,7 +46,7 @@ def write_table(
     table.write(data, sink)
     content = memoryview(sink.getvalue())
     mapped = _mapped(table, pixel)
-    cells = None if mapped is None else count_cells(_index(data), mapped)
+    cells = None if mapped is None else count_cells(as_numpy(data["_healpix_29"]), mapped)
     entry = _entry(
         layout, table, part, pixel, data.num_rows, len(content), checksum(content), cells
     )  # fmt: skip
@@ -119,7 +117,7 @@ class TableWriter:
         if self._nights is not None:
             self._nights.update(rows["night"].unique().to_pylist())
         if self._mapped is not None:
-            cells = count_cells(_index(rows), self._mapped)
+            cells = count_cells(as_numpy(rows["_healpix_29"]), self._mapped)
             self._cells = cells if self._cells is None else self._cells + cells
 
     def finish(self) -> Callable[[], FileEntry]:
@@ -243,12 +241,6 @@ def _entry(
 def _mapped(table: Table, pixel: HealpixPixel | None) -> HealpixPixel | None:
     """The pixel whose cells count the rows; none for margins, whose rows lie outside it."""
     return pixel if table.name in CATALOGUES else None
-
-
-def _index(rows: pa.Table) -> NDArray[np.int64]:
-    """The HEALPix index of each row."""
-    index: NDArray[np.int64] = as_numpy(rows["_healpix_29"])
-    return index
 
 
 def _is_there(path: Path, entry: FileEntry) -> bool:
