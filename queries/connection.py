@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
 
+from queries.curves.cache import SHARED, ByteCache
 from queries.errors import OutOfMemoryError, QueryError
 from queries.frames import to_frame
 from queries.interrupt import Stop, interruptible
@@ -66,14 +67,17 @@ class Session:
     snapshot : the state that is asked; what is published later is not seen, and the state is
         held until the session is closed.
     memory_limit : as DuckDB spells it, for example "2GB"; None is 80 % of the machine's.
+    cache : what is remembered of files that objects are looked up in.
 
     Raises
     ------
     store.errors.UnknownPublicationError : the state is there no longer.
     """
 
-    def __init__(self, snapshot: Snapshot, memory_limit: str | None = None) -> None:
-        self.snapshot = snapshot
+    def __init__(
+        self, snapshot: Snapshot, memory_limit: str | None = None, cache: ByteCache = SHARED
+    ) -> None:
+        self.snapshot, self._cache = snapshot, cache
         hold = Hold(snapshot)
         self.spill_folder = _spill_folder(snapshot.layout.scratch)
         config: dict[str, Any] = {
@@ -229,7 +233,7 @@ class Session:
             return given
         tree = json.loads(question.tree)["statements"][0]
         try:
-            return given | restrict(self.snapshot, open_, cursor, tree, params)
+            return given | restrict(self.snapshot, open_, cursor, tree, params, self._cache)
         except (LookupError, TypeError):
             # Trees have another shape in another version of DuckDB: then nothing is left out.
             return given
@@ -265,9 +269,11 @@ class Session:
             raise query_error(str(error)) from error
 
 
-def connect(snapshot: Snapshot, memory_limit: str | None = None) -> Session:
+def connect(
+    snapshot: Snapshot, memory_limit: str | None = None, cache: ByteCache = SHARED
+) -> Session:
     """Open a session over `snapshot`."""
-    return Session(snapshot, memory_limit)
+    return Session(snapshot, memory_limit, cache)
 
 
 def query_error(message: str) -> QueryError:

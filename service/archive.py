@@ -53,7 +53,7 @@ class State:
         """DuckDB over the state, opened when it is first needed."""
         with self._opening:
             if self._session is None:
-                self._session = connect(self.snapshot, self._settings.memory_limit)
+                self._session = connect(self.snapshot, self._settings.memory_limit, self.cache)
             return self._session
 
     @cached_property

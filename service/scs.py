@@ -19,6 +19,7 @@ from products.votable import VERSION, TableData, quoted, text
 from queries.columns import describe
 from queries.selection import Selection
 from service.answers import Form, answer
+from service.api.documents import UNCHANGED
 from service.api.objects import found
 from service.archive import State
 from service.core import Service
@@ -31,6 +32,11 @@ PATH = "/scs"
 _MEDIA_TYPE = "text/xml;content=x-votable"
 _UCDS = {"oid": "ID_MAIN", "ra": "POS_EQ_RA_MAIN", "dec": "POS_EQ_DEC_MAIN"}
 _MEANING = "Reference sources: what detections are matched to."
+_PARAMETERS = (
+    ("RA", {"type": "number"}, 255.577, "Centre, degrees (ICRS)."),
+    ("DEC", {"type": "number", "minimum": -90, "maximum": 90}, 12.284, "Centre, degrees (ICRS)."),
+    ("SR", {"type": "number", "minimum": 0}, 0.0028, "Radius, degrees; 0 is the columns alone."),
+)
 
 
 async def cone_search(request: Request) -> Response:
@@ -53,7 +59,30 @@ async def cone_search(request: Request) -> Response:
 
 def add(app: FastAPI) -> None:
     """Add it to the application."""
-    app.add_route(PATH, cone_search, include_in_schema=False)
+    example = _error("SR is no number. Give degrees.").decode()
+    content = {_MEDIA_TYPE: {"schema": {"type": "string"}}}
+    wrong = {_MEDIA_TYPE: {"schema": {"type": "string"}, "example": example}}
+    app.add_api_route(
+        PATH, cone_search, tags=["VO"], summary="Simple Cone Search (1.03): objects about a place",
+        description=(
+            "The objects in a circle as a VOTable. Names are taken in any case of letters; others, "
+            "as VERB, are passed over. What is no question is a VOTable as well, with a PARAM "
+            "named Error and status 200: so the standard wants it."
+        ),
+        response_class=Response,
+        responses={
+            200: {"description": "A VOTable of objects, or of what is wrong.", "content": wrong},
+            304: UNCHANGED,
+            503: {"description": "Too many wait already: try again soon.", "content": content},
+        },
+        openapi_extra={
+            "parameters": [
+                {"name": name, "in": "query", "required": True, "schema": schema,
+                 "example": value, "description": meaning}
+                for name, schema, value, meaning in _PARAMETERS
+            ]
+        },
+    )  # fmt: skip
 
 
 def _writer(first: pl.DataFrame) -> TableData:

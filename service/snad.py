@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import polars as pl
@@ -18,7 +18,7 @@ from starlette.responses import Response
 from products.arrow_text import joined, json_objects
 from queries.selection import Selection
 from service.answers import Form, answer
-from service.api.documents import PROBLEMS
+from service.api.documents import PROBLEMS, UNCHANGED
 from service.api.narrowing import Oid, of_cone, of_ids
 from service.archive import State
 from service.core import Service
@@ -26,25 +26,51 @@ from service.curves import OBJECTS_AT_ONCE, curves, objects_within
 from service.desk import Job
 
 router = APIRouter(prefix="/api/v3/data/{dr}", tags=["SNAD"])
-Release = Annotated[str, Path(max_length=20, description="Any: there is one archive.")]
+_EXAMPLE = {
+    "633207400012345": {
+        "meta": {
+            "nobs": 2, "ngoodobs": 1, "duration": 0.0, "filter": "zr", "fieldid": 633, "rcid": 27,
+            "coord": {"ra": 255.577, "dec": 12.284},
+        },
+        "lc": [{"mjd": 58303.2041, "mag": 18.145, "magerr": 0.035, "clrcoeff": 0.105}],
+    }
+}  # fmt: skip
+_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "An object of objects: what is known of each, and its epochs.",
+        "content": {"application/json": {"example": _EXAMPLE}},
+    },
+    304: UNCHANGED,
+    **PROBLEMS,
+}
+Release = Annotated[
+    str, Path(max_length=20, description="Any: there is one archive.", examples=["latest"])
+]
 
 
-@router.get("/oid/full/json", responses=PROBLEMS, summary="Light curves of objects")
+@router.get("/oid/full/json", responses=_RESPONSES, summary="Light curves of objects")
 async def by_oid(
-    request: Request, dr: Release, oid: Annotated[list[Oid], Query(min_length=1)]
+    request: Request,
+    dr: Release,
+    oid: Annotated[
+        list[Oid],
+        Query(min_length=1, description="Object id; several times.", examples=[[633207400012345]]),
+    ],
 ) -> Response:
     """The light curves of some objects."""
     selection = of_ids(oid, Service.of(request).settings)
     return await _answer(request, lambda state: list(selection.oids or ()))
 
 
-@router.get("/circle/full/json", responses=PROBLEMS, summary="Light curves in a circle")
+@router.get("/circle/full/json", responses=_RESPONSES, summary="Light curves in a circle")
 async def by_circle(
     request: Request,
     dr: Release,
-    ra: Annotated[float, Query(description="Degrees, ICRS.")],
-    dec: Annotated[float, Query(ge=-90, le=90, description="Degrees, ICRS.")],
-    radius_arcsec: Annotated[float, Query(gt=0, description="Arcsec.")],
+    ra: Annotated[float, Query(description="Centre, degrees (ICRS).", examples=[255.577])],
+    dec: Annotated[
+        float, Query(ge=-90, le=90, description="Centre, degrees (ICRS).", examples=[12.284])
+    ],
+    radius_arcsec: Annotated[float, Query(gt=0, description="Radius, arcsec.", examples=[2.0])],
 ) -> Response:
     """The light curves of the objects in a circle."""
     cone = of_cone(ra, dec, radius_arcsec, Service.of(request).settings.max_radius_arcsec)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
-from queries.curves.cache import SHARED
+from queries.curves.cache import ByteCache
 from queries.curves.channels import QUADRANT_ARCSEC, Channel, References, by_channel, night_channels
 from queries.curves.files import resolved
 from queries.pruning.files import Piece, nights_of_files
@@ -22,9 +22,9 @@ from store.snapshot import Snapshot
 _ROUNDING_ARCSEC = 0.01
 
 
-def pieces_of(snapshot: Snapshot, oids: Sequence[int]) -> list[Piece]:
+def pieces_of(snapshot: Snapshot, oids: Sequence[int], cache: ByteCache) -> list[Piece]:
     """What of `detections` may carry one of `oids`."""
-    references = References(snapshot, SHARED)
+    references = References(snapshot, cache)
     reach = read_settings(snapshot.layout.root).match_radius_arcsec + _ROUNDING_ARCSEC
     pieces = []
     for channel, some in by_channel(oids).items():
@@ -36,17 +36,19 @@ def pieces_of(snapshot: Snapshot, oids: Sequence[int]) -> list[Piece]:
             ]
             if cones:
                 pieces.append(Piece(None, _cells(cones)))
-        pieces += _former(snapshot, channel, references.checksum(channel))
+        pieces += _former(snapshot, channel, references.checksum(channel), cache)
     return pieces
 
 
-def _former(snapshot: Snapshot, channel: Channel, current: str | None) -> list[Piece]:
+def _former(
+    snapshot: Snapshot, channel: Channel, current: str | None, cache: ByteCache
+) -> list[Piece]:
     """What of nights whose images were matched to another reference than the current."""
     pieces = []
     for night, path in nights_of_files(snapshot.files("images")):
         centres = {
             (round(ra_deg, 1), round(dec_deg, 1))
-            for ra_deg, dec_deg in night_channels(resolved(path), SHARED).former(channel, current)
+            for ra_deg, dec_deg in night_channels(resolved(path), cache).former(channel, current)
             if math.isfinite(ra_deg) and math.isfinite(dec_deg)
         }
         if centres:

@@ -10,6 +10,7 @@ from typing import Any
 
 import duckdb
 
+from queries.curves.cache import ByteCache
 from queries.pruning.files import (
     NIGHTLY_TABLES,
     Piece,
@@ -50,10 +51,12 @@ def restrict(
     cursor: duckdb.DuckDBPyConnection,
     tree: Tree,
     params: Mapping[str, Any],
+    cache: ByteCache,
 ) -> dict[str, Needed]:
     """What the statement of a `tree` needs of those of `tables` that its conditions restrict.
 
-    `params` are the statement's values. Views and macros that it calls must be there.
+    `params` are the statement's values; `cache` keeps what objects are looked up in. Views and
+    macros that it calls must be there.
     """
     prunable = {
         table.name: table for table in tables if table.name in (*SPATIAL_TABLES, *NIGHTLY_TABLES)
@@ -73,7 +76,7 @@ def restrict(
         for source in occurrences.sources:
             if source.table.name == name:
                 piece = Piece(_frozen(nights.get(source)), _frozen_ranges(cells.get(source)))
-                pieces += _with_objects(snapshot, name, piece, oids.get(source))
+                pieces += _with_objects(snapshot, name, piece, oids.get(source), cache)
         is_named = any(source.table.name == name for source in occurrences.sources)
         if is_named and Piece() not in pieces:
             files = {path for piece in pieces for path in files_of(snapshot, name, piece)}
@@ -84,7 +87,9 @@ def restrict(
     return needed
 
 
-def _with_objects(snapshot: Snapshot, table: str, piece: Piece, oids: Ranges | None) -> list[Piece]:
+def _with_objects(
+    snapshot: Snapshot, table: str, piece: Piece, oids: Ranges | None, cache: ByteCache
+) -> list[Piece]:
     """What of `piece` may carry one of some object ids."""
     if oids is None or sum(last - first + 1 for first, last in oids) > _MOST_OBJECTS:
         return [piece]
@@ -95,7 +100,7 @@ def _with_objects(snapshot: Snapshot, table: str, piece: Piece, oids: Ranges | N
     if table == "detections":
         from queries.pruning.objects import pieces_of
 
-        return [piece.within(other) for other in pieces_of(snapshot, listed)]
+        return [piece.within(other) for other in pieces_of(snapshot, listed, cache)]
     return [piece]
 
 

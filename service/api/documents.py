@@ -34,6 +34,7 @@ class Rows(BaseModel):
 
 _ROW = {"oid": 633207400012345, "hmjd": 60319.2037, "mag": 18.145277, "filtercode": "zr"}
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
+UNCHANGED = {"description": "The client has this answer already: see ETag and If-None-Match."}
 ROWS: dict[int | str, dict[str, Any]] = {
     200: {
         "model": Rows,
@@ -56,16 +57,13 @@ ROWS: dict[int | str, dict[str, Any]] = {
             "application/vnd.apache.arrow.stream": _BINARY,
         },
     },
-    304: {"description": "The client has this answer already: see ETag and If-None-Match."},
+    304: UNCHANGED,
 }  # fmt: skip
 
 
 def _problem(description: str, **example: str) -> dict[str, Any]:
-    return {
-        "model": Error,
-        "description": description,
-        "content": {"application/json": {"example": example}},
-    }
+    content = {"application/json": {"example": example}} if example else {}
+    return {"model": Error, "description": description, "content": content}
 
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {

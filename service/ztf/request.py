@@ -15,16 +15,11 @@ from queries.errors import BadConeError
 from queries.sky import Cone
 from service.errors import BadRequestError, LimitError
 from service.settings import Settings
+from service.ztf.document import MAX_RADIUS_DEG, MEDIA_TYPES, PARAMETERS
 
 Value = TypeVar("Value")
 
-FORMATS = ("VOTABLE", "IPAC_TABLE", "HTML", "CSV", "TSV")
-# The API's own limit, degrees.
-MAX_RADIUS_DEG = 0.1667
-_KNOWN = {
-    "ID", "POS", "CIRCLE", "BAND", "BANDNAME", "MAG", "NOBS_MIN", "NUM_OBS", "TIME",
-    "BAD_CATFLAGS_MASK", "COLLECTION", "FORMAT",
-}  # fmt: skip
+FORMATS = tuple(MEDIA_TYPES)
 # What each filter lets through, metres, as the API documents it. A bound that two share is of one.
 _COVERAGE = {1: (4.10e-7, 5.50e-7), 2: (5.5000001e-7, 6.9999999e-7), 3: (7.00e-7, 9.00e-7)}
 _BAND = re.compile(r"z?([gri123])", re.IGNORECASE)
@@ -68,7 +63,7 @@ def parse(pairs: Iterable[tuple[str, str]], settings: Settings) -> CurvesRequest
     for name, value in pairs:
         if value.strip():
             given.setdefault(name.strip().upper(), []).append(value.strip())
-    unknown = sorted(given.keys() - _KNOWN)
+    unknown = sorted(given.keys() - PARAMETERS.keys())
     if unknown:
         raise BadRequestError(f"there is no parameter {unknown[0]}", f"There are {_listed()}.")
     place = _place(given, settings)
@@ -110,7 +105,7 @@ def format_of(pairs: Iterable[tuple[str, str]]) -> str:
 
 
 def _listed() -> str:
-    return ", ".join(sorted(_KNOWN))
+    return ", ".join(sorted(PARAMETERS))
 
 
 def _place(

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Callable
+from typing import Any
 
 import pyarrow as pa
 from fastapi import FastAPI
 from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from products.fields import Writer
 from products.html_table import HtmlTable, error_page
 from products.ipac import IpacTable
 from products.separated import Separated
-from products.votable import MEDIA_TYPE, TableData, error_document
+from products.votable import TableData, error_document
 from service.answers import Form, answer
 from service.core import Service
 from service.errors import BadRequestError, Problem, problem_of
 from service.ztf.columns import FIELDS, TEXT_FIELDS, hexadecimal
+from service.ztf.document import DESCRIPTION, MEDIA_TYPES, OF_ADDRESS, OF_FORM, RESPONSES, SUMMARY
 from service.ztf.request import FORMATS, format_of, parse
 from service.ztf.rules import rows
 from store.errors import NightlakeError
@@ -40,12 +45,16 @@ class _Text:
         return self._writer.rows(hexadecimal(frame))
 
 
+_WRITERS: dict[str, tuple[Callable[[Any], Writer], str]] = {
+    "VOTABLE": (lambda _: TableData(FIELDS, MEANING), ".xml"),
+    "IPAC_TABLE": (lambda _: IpacTable(FIELDS), ".tbl"),
+    "HTML": (lambda _: HtmlTable(FIELDS, TITLE), ""),
+    "CSV": (lambda _: _Text(","), ".csv"),
+    "TSV": (lambda _: _Text("\t"), ".tsv"),
+}
 FORMS = {
-    "VOTABLE": Form(MEDIA_TYPE, lambda _: TableData(FIELDS, MEANING), suffix=".xml"),
-    "IPAC_TABLE": Form("text/plain", lambda _: IpacTable(FIELDS), suffix=".tbl"),
-    "HTML": Form("text/html", lambda _: HtmlTable(FIELDS, TITLE)),
-    "CSV": Form("text/csv", lambda _: _Text(","), suffix=".csv"),
-    "TSV": Form("text/tab-separated-values", lambda _: _Text("\t"), suffix=".tsv"),
+    name: Form(MEDIA_TYPES[name], writer, suffix=suffix)
+    for name, (writer, suffix) in _WRITERS.items()
 }
 
 
@@ -53,7 +62,9 @@ async def light_curves(request: Request) -> Response:
     """Light curves by ID, POS or CIRCLE."""
     name = FORMATS[0]
     try:
-        pairs = await _pairs(request)
+        address = request.query_params.multi_items()
+        name = format_of(address)  # what its form is wrong in is told in it, too
+        pairs = address + await _form(request)
         name = format_of(pairs)
         wanted = parse(pairs, Service.of(request).settings)
         return await answer(
@@ -65,24 +76,42 @@ async def light_curves(request: Request) -> Response:
 
 def add(app: FastAPI) -> None:
     """Add the API to the application."""
-    app.add_route(PATH, light_curves, methods=["GET", "POST"], include_in_schema=False)
+    for method, said in (("GET", OF_ADDRESS), ("POST", OF_FORM)):
+        app.add_api_route(
+            PATH, light_curves, methods=[method], tags=["ZTF"], summary=SUMMARY,
+            description=DESCRIPTION, response_class=Response, responses=RESPONSES,
+            openapi_extra=said,
+        )  # fmt: skip
 
 
-async def _pairs(request: Request) -> list[tuple[str, str]]:
-    """Names and values of the address and of a form."""
-    pairs = list(request.query_params.multi_items())
-    if request.method == "POST":
-        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind in ("application/x-www-form-urlencoded", "multipart/form-data"):
-            async with request.form(max_files=16, max_fields=20_000) as form:
-                for name, value in form.multi_items():
-                    if isinstance(value, UploadFile):
-                        raise BadRequestError(f"{name} is a file", "Send fields only.")
-                    pairs.append((name, value))
-        elif await request.body():
+async def _form(request: Request) -> list[tuple[str, str]]:
+    """Names and values of a form; none of GET.
+
+    Raises
+    ------
+    BadRequestError
+    """
+    if request.method != "POST":
+        return []
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind not in ("application/x-www-form-urlencoded", "multipart/form-data"):
+        if await request.body():
             raise BadRequestError(
                 f"content type {kind!r} is no form", "Send application/x-www-form-urlencoded."
             )
+        return []
+    pairs = []
+    try:
+        async with request.form(max_files=16, max_fields=20_000) as form:
+            for name, value in form.multi_items():
+                if isinstance(value, UploadFile):
+                    raise BadRequestError(f"{name} is a file", "Send fields only.")
+                pairs.append((name, value))
+    except HTTPException as error:
+        if error.status_code != 400:
+            raise
+        hint = "Send application/x-www-form-urlencoded."
+        raise BadRequestError("the form cannot be read", hint) from error
     return pairs
 
 

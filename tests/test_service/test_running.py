@@ -22,6 +22,7 @@ from serving import serving
 
 from nightlake import Archive
 from queries.curves import files
+from queries.curves.cache import SHARED
 from queries.interrupt import Stop
 from queries.selection import Selection
 from service.archive import Served
@@ -164,6 +165,21 @@ def test_a_link_that_is_lost_leaves_what_was_shown_and_is_told(growing):
         assert (told.status_code, told.json()["status"]) == (503, "the archive cannot be read")
         (root / "lost").rename(root / "current")
         assert client.get("/health").status_code == 200
+
+
+def test_what_is_remembered_is_what_the_setting_bounds(growing):
+    """Of light curves and of SQL alike: a worker has one memory of files."""
+    root, oids, _ = growing
+    SHARED.clear()
+    served = Served(Settings(root, cache_mb=1))
+    with served.lease() as state:
+        of_oid = "SELECT count(*) AS n FROM detections WHERE oid = $oid"
+        assert state.session.sql(of_oid, {"oid": oids[0]})["n"][0] == 1
+        by_sql = state.cache.held_bytes
+        assert state.reader.lightcurves(Selection.of_objects(oids[0])).height == 1
+        assert 0 < by_sql <= state.cache.held_bytes <= state.cache.limit_bytes == 1 << 20
+    assert SHARED.held_bytes == 0
+    served.close()
 
 
 def test_a_question_whose_client_is_gone_ends(growing):

@@ -240,6 +240,15 @@ def test_a_format_that_there_is_not_is_told(client):
     assert "VOTABLE, IPAC_TABLE, HTML, CSV, TSV" in answer.text
 
 
+@pytest.mark.parametrize("kind", ["multipart/form-data; boundary=x", "text/plain"])
+def test_a_form_that_cannot_be_read_is_told_in_the_format_of_the_address(client, kind):
+    headers = {"content-type": kind}
+    answer = client.post(f"{PATH}?FORMAT=CSV", content=b"--x\r\nID=1", headers=headers)
+    assert answer.status_code == 400
+    assert answer.headers["content-type"].startswith("text/csv")
+    assert answer.text.startswith("<error>,message\nbad_request,")
+
+
 def test_ztfquery_asks_it_unmodified(url, sky, monkeypatch):
     lightcurve = pytest.importorskip("ztfquery.lightcurve")
     monkeypatch.setattr(lightcurve, "BASEURL", f"{url}{PATH}?")
@@ -253,6 +262,25 @@ def test_ztfquery_asks_it_unmodified(url, sky, monkeypatch):
         sky.ra[0], sky.dec[0], 2, bandname="g", mag=[10, 22], cookies={}
     )
     assert set(green.data["filtercode"]) == {"zg"}
+
+
+def test_examples_of_openapi_are_answered_as_it_says(client):
+    told = client.get("/api/v1/openapi.json").json()["paths"][PATH]
+    by_address, by_form = told["get"], told["post"]
+    content = by_form["requestBody"]["content"]["application/x-www-form-urlencoded"]
+    assert set(content["schema"]["properties"]) == {one["name"] for one in by_address["parameters"]}
+    for title, whole in content["examples"].items():
+        in_address = {
+            one["name"]: one["examples"][title]["value"]
+            for one in by_address["parameters"] if title in one["examples"]
+        }  # fmt: skip
+        assert in_address == whole["value"]
+        for answer in (client.get(PATH, params=in_address), client.post(PATH, data=in_address)):
+            assert answer.status_code == 200, answer.text
+            kind = answer.headers["content-type"].partition(";")[0]
+            assert kind in by_address["responses"]["200"]["content"]
+    shown = by_address["responses"]["200"]["content"]["text/csv"]["example"]
+    assert tuple(shown.splitlines()[0].split(",")) == NAMES
 
 
 def test_every_order_and_case_of_names_is_one_request():
