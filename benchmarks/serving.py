@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 import psutil
 
-STARTS_S = 60.0
+STARTS_S = 300.0
 
 
 @contextmanager
@@ -35,7 +35,7 @@ def served(root: Path, cache_mb: int = 512) -> Iterator[tuple[str, psutil.Proces
             yield found[0], workers(server.pid)[0]
         finally:
             server.send_signal(signal.SIGTERM)
-            server.wait(60)
+            server.wait(STARTS_S)
 
 
 def workers(pid: int) -> list[psutil.Process]:

@@ -71,29 +71,33 @@ def interruptible(connection: duckdb.DuckDBPyConnection, work: Callable[[], Answ
         return work()
     answers: list[Answer] = []
     errors: list[BaseException] = []
-    done = threading.Event()
+    left, done = threading.Event(), threading.Event()
 
     def run() -> None:
         try:
-            answers.append(work())
+            if not left.is_set():
+                answers.append(work())
         except BaseException as error:
             errors.append(error)
         finally:
             done.set()
 
     thread = threading.Thread(target=run, name="nightlake-query", daemon=True)
-    thread.start()
     try:
+        thread.start()
         # The kernel may hand the signal to any thread, which does not wake this one.
         while not done.wait(_POLL_S):
             pass
     except KeyboardInterrupt:
+        # Whatever begins from here on has nothing to do: the signal may come before the thread.
+        left.set()
         # Again and again: an interrupt that comes before the query has started is forgotten.
-        while not done.wait(_RETRY_S):
+        while thread.is_alive() and not done.wait(_RETRY_S):
             connection.interrupt()
         raise
     finally:
-        thread.join()
+        if thread.is_alive():
+            thread.join()
     if errors:
         raise errors.pop()
     return answers.pop()

@@ -9,16 +9,29 @@ import base64
 import json
 import shutil
 import socket
-import time
+import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+
+def _that_runs(name: str) -> str | None:
+    """Where a program is; None also for one that is only half installed, as while it is fetched."""
+    path = shutil.which(name)
+    with suppress(OSError, subprocess.TimeoutExpired):
+        if (
+            path
+            and not subprocess.run([path, "--version"], capture_output=True, timeout=60).returncode
+        ):
+            return path
+    return None
+
+
 # What a page holds itself, and the pages of the browser's own, a new tab's among them.
 NO_REQUESTS = {"data", "blob", "chrome", "chrome-untrusted"}
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+CHROMIUM, DRIVER = _that_runs("chromium"), _that_runs("chromedriver")
 # Nothing of its own goes to the network, and no file into anybody's home.
 _QUIET = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -29,9 +42,9 @@ _QUIET = (
     "--disable-background-timer-throttling",
 )  # fmt: skip
 # Of a page that loads, of a script, and of one answer of the driver, which has no limit of its own.
-_LOAD_SECONDS, _SCRIPT_SECONDS, _ANSWER_SECONDS = 60, 30, 75
-# All waits of one browser together: a page that is broken breaks many tests.
-_PATIENCE_SECONDS = 150.0
+_LOAD_SECONDS, _SCRIPT_SECONDS, _ANSWER_SECONDS = 120, 60, 150
+# All waits of one browser together for what never came: a page that is broken breaks many tests.
+_PATIENCE_SECONDS = 240.0
 
 
 class Browser:
@@ -49,25 +62,52 @@ class Browser:
         )  # fmt: skip
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self._tell("Emulation.setEmulatedMedia", features=[scheme])
-        self._driver.get_log("performance")
+        # What the former page still waited for breaks off now, and is no complaint of this one.
+        self._driver.get("about:blank")
+        for log in ("performance", "browser"):
+            self._driver.get_log(log)
         self._driver.get(page if isinstance(page, str) else page.as_uri())
 
     def ask(self, script: str) -> Any:
         """What a script in the page returns."""
         return self._driver.execute_script(f"return {script}")
 
-    def wait(self, condition: str, seconds: float = 60.0) -> Any:
+    def wait(self, condition: str, seconds: float = 120.0) -> Any:
         """What a script returns, as soon as that is something."""
+        return self._until(lambda: self.ask(condition), condition, seconds)
+
+    def click(self, css: str) -> None:
+        """Click on the first element of that kind, as soon as it stands still and is uncovered."""
+
+        def clicked() -> bool:
+            self.element(css).click()
+            return True
+
+        self._until(clicked, f"{css} could be clicked on", 120.0)
+
+    def _until(self, attempt: Callable[[], Any], what: str, seconds: float) -> Any:
+        """What an attempt returns as soon as that is something; a page that is drawn may refuse."""
+        from selenium.common.exceptions import TimeoutException, WebDriverException
         from selenium.webdriver.support.ui import WebDriverWait
 
         seconds = min(seconds, max(self._patience, 0.5))
-        told = f"in {seconds:g} s it never came that {condition}"
-        begin = time.monotonic()
+        refused = ""
+
+        def tried(_: Any) -> Any:
+            nonlocal refused
+            try:
+                return attempt()
+            except TimeoutException:
+                raise
+            except WebDriverException as error:
+                refused = f": {error.msg}"
+                return None
+
         try:
-            waiting = WebDriverWait(self._driver, seconds, 0.05)
-            return waiting.until(lambda _: self.ask(condition), told)
-        finally:
-            self._patience -= time.monotonic() - begin
+            return WebDriverWait(self._driver, seconds, 0.05).until(tried)
+        except TimeoutException:
+            self._patience -= seconds
+            raise AssertionError(f"in {seconds:g} s it never came that {what}{refused}") from None
 
     def element(self, css: str) -> Any:
         """The first element of that kind, as Selenium knows it, in sight."""
@@ -83,14 +123,21 @@ class Browser:
         found.send_keys(Keys.CONTROL, "a")
         found.send_keys(*keys)
 
-    def point(self, css: str) -> None:
-        """Move the pointer onto the middle of an element that is in sight."""
-        box = self.ask(
-            f"(r => [r.x + r.width / 2, r.y + r.height / 2])"
-            f"(document.querySelector('{css}').getBoundingClientRect())"
-        )
-        for shift in (3, 0):
-            self._tell("Input.dispatchMouseEvent", type="mouseMoved", x=box[0] + shift, y=box[1])
+    def point(self, css: str, shown: str) -> None:
+        """Move the pointer onto an element in sight, until that makes another appear."""
+
+        def pointed() -> Any:
+            # What is about to be drawn anew does not notice it.
+            box = self.ask(
+                f"(r => [r.x + r.width / 2, r.y + r.height / 2])"
+                f"(document.querySelector('{css}').getBoundingClientRect())"
+            )
+            for shift in (3, 0):
+                x, y = box[0] + shift, box[1]
+                self._tell("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+            return self.ask(f"document.querySelector('{shown}')")
+
+        self._until(pointed, f"{shown} is shown at {css}", 120.0)
 
     def key(self, name: str) -> None:
         """Press a key wherever the focus is."""

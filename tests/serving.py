@@ -28,7 +28,8 @@ def listening(app: FastAPI) -> Iterator[str]:
     """The address of an application that runs in a thread."""
     config = uvicorn.Config(
         app, port=0, http=Connection, log_level="error", lifespan="on", server_header=False,
-        timeout_graceful_shutdown=5,
+        # A client that rests between two tests must not be hung up on just as it asks again.
+        timeout_graceful_shutdown=5, timeout_keep_alive=3600,
     )  # fmt: skip
     server = uvicorn.Server(config)
     socket = config.bind_socket()
@@ -44,9 +45,9 @@ def listening(app: FastAPI) -> Iterator[str]:
     server.startup = told  # type: ignore[method-assign]
     thread.start()
     try:
-        assert started.wait(60)
+        assert started.wait(300)
         yield "http://{}:{}".format(*socket.getsockname()[:2])
     finally:
         server.should_exit = True
-        thread.join(60)
+        thread.join(300)
         socket.close()

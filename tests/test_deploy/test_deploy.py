@@ -88,7 +88,7 @@ def test_systemd_finds_nothing_wrong_with_the_unit(tmp_path):
     for words in (["verify"], ["security", "--offline=true", "--threshold=30"]):
         done = subprocess.run(
             ["systemd-analyze", "--no-pager", *words, str(path)],
-            capture_output=True, text=True, timeout=60, check=False,
+            capture_output=True, text=True, timeout=300, check=False,
         )  # fmt: skip
         assert (done.returncode, done.stderr) == (0, ""), done.stdout
 
@@ -151,7 +151,7 @@ def test_the_health_check_asks_the_port_that_is_set(status, healthy, monkeypatch
     with HTTPServer(("127.0.0.1", 0), Health) as server:
         threading.Thread(target=server.handle_request).start()
         done = subprocess.run(
-            [sys.executable, *check[1:]], capture_output=True, timeout=60, check=False,
+            [sys.executable, *check[1:]], capture_output=True, timeout=300, check=False,
             env={"NIGHTLAKE_PORT": str(server.server_port)},
         )  # fmt: skip
     assert check[0] == "python"
@@ -172,7 +172,7 @@ def test_podman_keeps_the_health_check_of_the_image_that_make_builds(tmp_path):
     podman.chmod(0o755)
     path = f"{tmp_path}:{os.environ['PATH']}"
     subprocess.run(
-        ["make", "-s", "image"], check=True, cwd=REPO, env={**os.environ, "PATH": path}, timeout=60
+        ["make", "-s", "image"], check=True, cwd=REPO, env={**os.environ, "PATH": path}, timeout=300
     )
     assert asked.read_text().strip() == told
     assert "--format docker" in told

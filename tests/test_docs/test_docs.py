@@ -30,7 +30,7 @@ def place(tmp_path_factory):
     folder = tmp_path_factory.mktemp("docs")
     done = subprocess.run(
         [sys.executable, "-m", "nightlake.demo", "demo"],
-        cwd=folder, capture_output=True, text=True, timeout=300, check=False,
+        cwd=folder, capture_output=True, text=True, timeout=900, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "matched %" in done.stdout
@@ -54,7 +54,7 @@ def address(place):
 def run(command, folder):
     env = os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
     done = subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, env=env, timeout=300, check=False
+        command, cwd=folder, capture_output=True, text=True, env=env, timeout=900, check=False
     )
     assert done.returncode == 0, (command, done.stdout, done.stderr)
     return done.stdout

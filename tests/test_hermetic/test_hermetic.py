@@ -33,7 +33,7 @@ def run(folders, *command, cwd="/", **more_env):
     }
     return subprocess.run(
         [sys.executable, str(SANDBOX), *writable, "--", *map(str, command)],
-        env=env, cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300,
+        env=env, cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=900,
         check=False,
     )  # fmt: skip
 

@@ -32,7 +32,7 @@ def test_the_script_itself_runs_once(tmp_path, how):
     done = subprocess.run(
         [sys.executable, program, tmp_path / "archive", tmp_path / "raw"],
         input=None if how == "file" else SCRIPT,
-        capture_output=True, text=True, timeout=120, check=False,
+        capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stdout.split()) == (0, ["once"]), done.stderr
     assert open_snapshot(tmp_path / "archive").rows("detections") == 200

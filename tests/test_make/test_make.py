@@ -44,7 +44,7 @@ def make(place, *targets, code=0, **variables):
             "-o", "setup", "-o", ".venv/setup.stamp", *targets,
             *(f"{name}={value}" for name, value in settings.items()),
         ],
-        capture_output=True, text=True, timeout=300, check=False,
+        capture_output=True, text=True, timeout=900, check=False,
         env={name: value for name, value in os.environ.items() if not name.startswith("MAKE")},
     )  # fmt: skip
     assert (done.returncode == 0) == (code == 0), (done.returncode, done.stdout, done.stderr)

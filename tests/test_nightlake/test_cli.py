@@ -1,8 +1,6 @@
 import os
-import signal
 import subprocess
 import sys
-import time
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -398,21 +396,51 @@ def test_many_processes_draw_at_once(root: Path, tmp_path: Path) -> None:
     before = scratch(root)  # this process draws too, and has not ended
     pictures = [tmp_path / f"{i}.png" for i in range(6)]
     processes = [_nightlake(*words, str(picture)) for picture in pictures]
-    ends = [(process.communicate(timeout=60)[1], process.returncode) for process in processes]
+    ends = [(process.communicate(timeout=600)[1], process.returncode) for process in processes]
     assert ends == [("", 0)] * 6
     assert len({picture.read_bytes() for picture in pictures}) == 1
     assert scratch(root) == before
 
 
-@pytest.mark.parametrize("seconds", [0.5, 0.8, 1.5])
-def test_running_question_is_interrupted_by_ctrl_c(root: Path, seconds: float) -> None:
+# Presses Ctrl-C at a moment of the program's own: those of a clock differ from machine to machine.
+PRESSED = """
+import os, signal, sys, threading, time
+from nightlake.cli import main
+
+def press():
+    os.kill(os.getpid(), signal.SIGINT)
+
+def press_amid(spent):
+    while time.process_time() < spent + 0.5:
+        time.sleep(0.01)
+    press()
+
+def pressed_start(thread):
+    start(thread)
+    if thread.name == "nightlake-query" and when == "it begins":
+        press()
+    elif thread.name == "nightlake-query" and when == "it runs":
+        start(threading.Thread(target=press_amid, args=(time.process_time(),)))
+
+when = sys.argv.pop(1)
+if when == "DuckDB is loaded":
+    sys.addaudithook(lambda event, about: event == "import" and about[0] == "duckdb" and press())
+start, threading.Thread.start = threading.Thread.start, pressed_start
+main()
+"""
+
+
+@pytest.mark.parametrize("when", ["DuckDB is loaded", "it begins", "it runs"])
+def test_question_is_interrupted_by_ctrl_c(root: Path, when: str) -> None:
     question = "select sum(a.i * b.i) from range(1000000) a(i), range(1000000) b(i)"
-    with _nightlake("sql", str(root), question) as process:
-        time.sleep(seconds)
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=20)
-    assert (process.returncode, out) == (130, "")
-    assert err == "nightlake: interrupted; what was published stays, the rest is done again\n"
+    done = subprocess.run(
+        [sys.executable, "-c", PRESSED, when, "sql", str(root), question],
+        capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr == (
+        "nightlake: interrupted; what was published stays, the rest is done again\n"
+    )
 
 
 def test_reader_that_goes_away_is_no_error(root: Path) -> None:
@@ -435,7 +463,7 @@ def test_nothing_is_written_outside_the_archive(root: Path, tmp_path: Path) -> N
     before = scratch(root)
     words = ["lightcurve", str(root), "--oid", OID, "--plot", str(picture), "--format", "votable"]
     process = _nightlake(*words, env=environ, cwd=place)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=600)
     assert (process.returncode, err) == (0, "")
     assert out.startswith("<?xml")
     assert picture.stat().st_size > 5000

@@ -132,7 +132,7 @@ def test_a_terminal_is_greeted_and_goes_on_after_a_fault(archive: Path, tmp_path
             os.write(control, b"select 41 + 1 as answer;\n")
             assert b"42" in _until(control, b"\r\nnightlake> ")
             os.write(control, b"\x04")
-            assert child.wait(timeout=60) == 0
+            assert child.wait(timeout=300) == 0
         finally:
             child.kill()
             os.close(control)

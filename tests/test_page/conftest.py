@@ -90,7 +90,7 @@ def get(address: str) -> Callable[[str], Answer]:
 
     def ask(path: str) -> Answer:
         try:
-            with urlopen(f"{address}{path}", timeout=30) as answer:
+            with urlopen(f"{address}{path}", timeout=300) as answer:
                 return Answer(answer.status, _lower(answer.headers), answer.read())
         except HTTPError as error:
             with error:

@@ -175,7 +175,7 @@ from serving import serving
 
 with serving(Path(sys.argv[1])) as address:
     for path in sys.argv[2:]:
-        with urlopen(address + path, timeout=60) as answer:
+        with urlopen(address + path, timeout=300) as answer:
             print(answer.status, answer.headers["content-type"])
 """
 
@@ -192,7 +192,7 @@ def test_pictures_and_reports_need_no_archive_that_can_be_written(
     picture = f"/page/lightcurve.png?q={oid_of(archive, sky)}"
     done = subprocess.run(
         [sys.executable, "-c", SERVED, str(root), picture, "/page/report/2024-01-10"],
-        capture_output=True, text=True, timeout=120, check=False,
+        capture_output=True, text=True, timeout=300, check=False,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TMPDIR": str(temporary)},
     )  # fmt: skip
     told = ["200 image/png", "200 text/html; charset=utf-8"]

@@ -18,7 +18,7 @@ def post(address: str, body: bytes) -> tuple[int, str]:
     headers = {"content-type": "application/json"}
     try:
         with urlopen(
-            Request(f"{address}/_dash-update-component", body, headers), timeout=30
+            Request(f"{address}/_dash-update-component", body, headers), timeout=300
         ) as answer:
             return answer.status, answer.read().decode()
     except HTTPError as error:

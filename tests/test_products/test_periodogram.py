@@ -129,14 +129,22 @@ def test_the_envelope_keeps_every_columns_highest() -> None:
     assert (np.diff(frequency) > 0).all()
 
 
-def test_seven_years_of_two_thousand_points_take_less_than_a_second_of_work() -> None:
+def test_seven_years_of_two_thousand_points_take_a_twentieth_of_the_work_of_plain_sums() -> None:
     random = np.random.default_rng(5)
     t = 58000 + random.uniform(0, 2500, 2000)
     points = Photometry(
         t, random.normal(18, 0.1, 2000), np.full(2000, 0.1), random.choice(list("gri"), 2000)
     )
     periodogram(points, 1.0, 10.0)
-    clock = time.process_time()
-    found = periodogram(points, 0.05, 1000.0)
+    ratios = []
+    # Side by side, as the machine's speed comes and goes; it is a hundredth.
+    for _ in range(3):
+        clock = time.process_time()
+        found = periodogram(points, 0.05, 1000.0)
+        taken = time.process_time() - clock
+        phase = 2 * np.pi * np.outer(found.frequency[:200], t)
+        assert np.isfinite(np.sin(phase) @ points.value + np.cos(phase) @ points.value).all()
+        plain = (time.process_time() - clock - taken) / 200 * found.power.size
+        ratios.append(taken / plain)
     assert found.power.size > 200_000
-    assert time.process_time() - clock < 1.0
+    assert min(ratios) < 0.05

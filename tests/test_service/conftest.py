@@ -33,5 +33,5 @@ def url(sky):
 
 @pytest.fixture(scope="session")
 def client(url):
-    with httpx.Client(base_url=url, timeout=60) as asking:
+    with httpx.Client(base_url=url, timeout=300) as asking:
         yield asking

@@ -70,7 +70,7 @@ def answered(cases, until):
     def each(case):
         if time.monotonic() > until:
             return  # a busy machine: what was asked so far must do
-        answer = case.call(timeout=60)
+        answer = case.call(timeout=300)
         case.validate_response(answer, checks=PROMISED)
 
     each()
@@ -112,7 +112,10 @@ def test_no_words_of_other_clients_are_an_error_of_ours(client, path, pairs, for
 @pytest.fixture(scope="module")
 def strict(sky):
     limits = {"max_ids": 3, "max_positions": 3, "max_rows": 20, "max_body_bytes": 2000}
-    with serving(sky.root, **limits) as address, httpx.Client(base_url=address) as client:
+    with (
+        serving(sky.root, **limits) as address,
+        httpx.Client(base_url=address, timeout=300) as client,
+    ):
         yield client
 
 
@@ -157,10 +160,10 @@ def test_a_body_without_an_end_is_hung_up_on(strict):
 
 
 def test_work_has_a_longest_time(sky):
-    with serving(sky.root, max_seconds=0.001) as address:
-        answer = httpx.get(f"{address}/api/v1/queries/counts?format=csv", timeout=60)
+    with serving(sky.root, max_seconds=1e-6) as address:
+        answer = httpx.get(f"{address}/api/v1/queries/counts?format=csv", timeout=300)
         assert answer.status_code in (400, 403)
-        answer = httpx.get(f"{address}/api/v1/nights", timeout=60)
+        answer = httpx.get(f"{address}/api/v1/nights", timeout=300)
         assert answer.json()["code"] == "time_limit"
         assert answer.status_code == 400
 
@@ -171,7 +174,7 @@ def test_who_comes_when_too_many_wait_is_turned_away(sky):
         ThreadPoolExecutor(24) as pool,
     ):
         path = f"{address}{CURVES}?ra={sky.ra[0]}&dec={sky.dec[0]}&radius=100&format=parquet"
-        answers = list(pool.map(lambda _: httpx.get(path, timeout=60), range(48)))
+        answers = list(pool.map(lambda _: httpx.get(path, timeout=300), range(48)))
     codes = {answer.status_code for answer in answers}
     assert codes <= {200, 503}
     assert 200 in codes
@@ -240,7 +243,7 @@ def test_paths_lead_nowhere_but_to_what_is_served(client):
 
 def raw(url):
     parts = urlsplit(url)
-    return socket.create_connection((parts.hostname, parts.port), timeout=30)
+    return socket.create_connection((parts.hostname, parts.port), timeout=300)
 
 
 def test_broken_and_slow_clients_keep_nobody_waiting(url, client, sky):
@@ -259,11 +262,10 @@ def test_broken_and_slow_clients_keep_nobody_waiting(url, client, sky):
     for one in opened:
         one.close()
     for garbage in (b"\x00\x01\x02\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"A" * 100_000):
-        with raw(url) as connection:
+        # It may be hung up on before it has said all.
+        with raw(url) as connection, suppress(ConnectionError):
             connection.sendall(garbage)
-            connection.settimeout(30)
-            with suppress(ConnectionError):
-                assert b"400" in (connection.recv(100) or b"400")
+            assert b"400" in (connection.recv(100) or b"400")
     assert client.get("/health").json()["status"] == "ok"
 
 
@@ -286,10 +288,21 @@ HALVES = {
 
 @pytest.mark.parametrize("half", HALVES)
 def test_who_does_not_go_on_is_hung_up_on(url, half, monkeypatch):
-    monkeypatch.setattr(connection, "HEAD_SECONDS", 0.2)
-    monkeypatch.setattr(edge, "BODY_SECONDS", 0.2)
+    def hurry(answering):
+        monkeypatch.setattr(connection, "HEAD_SECONDS", 0.2)
+        answered(answering)
+
+    # Of what is waited for alone: who is to be answered must not be hung up on before that.
+    if half == "half a body":
+        monkeypatch.setattr(edge, "BODY_SECONDS", 0.2)
+    elif "nobody" in half:
+        answered = connection.Connection.on_response_complete
+        monkeypatch.setattr(connection.Connection, "on_response_complete", hurry)
+    else:
+        monkeypatch.setattr(connection, "HEAD_SECONDS", 0.2)
     with raw(url) as client:
-        client.sendall(HALVES[half])
+        with suppress(ConnectionError):
+            client.sendall(HALVES[half])
         heard = hung_up(client)
     if half == "half a body":
         assert heard.startswith(b"HTTP/1.1 408")
@@ -333,7 +346,7 @@ def under_way(client):
 
 
 def becomes_idle(client):
-    until = time.monotonic() + 60
+    until = time.monotonic() + 300
     while under_way(client) > 0:
         assert time.monotonic() < until
     return True
@@ -412,7 +425,7 @@ def test_who_goes_away_ends_the_work_for_it(url, client, much, read_pieces):
             assert leaving.recv(12) == b"HTTP/1.1 200"
         assert becomes_idle(client)
         assert 1 <= len(read_pieces) < 100
-        until = time.monotonic() + 30
+        until = time.monotonic() + 300
         while any(rows() is not None for rows in read_pieces):
             assert time.monotonic() < until
             client.get("/health")
@@ -433,6 +446,6 @@ def test_who_goes_away_ends_the_sql_for_it(url, client, monkeypatch):
     monkeypatch.setattr(tables, "answered", endless)
     with raw(url) as leaving:
         leaving.sendall(b"GET /api/v1/nights HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert begun.wait(30)
-    assert ended.wait(30)
+        assert begun.wait(300)
+    assert ended.wait(300)
     assert becomes_idle(client)

@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -23,6 +22,7 @@ from serving import serving
 from nightlake import Archive
 from queries.curves import files
 from queries.curves.cache import SHARED
+from queries.errors import QueryError
 from queries.interrupt import Stop
 from queries.selection import Selection
 from service.archive import Served
@@ -55,7 +55,7 @@ def growing(tmp_path):
 
 def test_a_night_that_is_published_is_in_the_next_answer(growing):
     root, oids, publish_night = growing
-    with serving(root) as address, httpx.Client(base_url=address, timeout=60) as client:
+    with serving(root) as address, httpx.Client(base_url=address, timeout=300) as client:
         for number in range(1, 4):
             first = client.get(f"{CURVES}?oid={oids[0]}")
             assert len(first.json()["rows"]) == number
@@ -74,7 +74,7 @@ def test_what_is_compacted_or_withdrawn_needs_no_restart(growing):
     publish_night(2)
     path = f"{CURVES}?oid={oids[0]}&format=csv"
     with (
-        serving(root) as address, httpx.Client(base_url=address, timeout=60) as client,
+        serving(root) as address, httpx.Client(base_url=address, timeout=300) as client,
         Archive(root) as archive,
     ):  # fmt: skip
         before = client.get(path)
@@ -100,7 +100,7 @@ def test_no_answer_has_a_part_of_a_night(growing):
             seen.append(pl.read_csv(answer.content).group_by("oid").len()["len"].to_list())
 
     with (
-        serving(root) as address, httpx.Client(base_url=address, timeout=60) as client,
+        serving(root) as address, httpx.Client(base_url=address, timeout=300) as client,
         ThreadPoolExecutor(3) as pool,
     ):  # fmt: skip
         asking = [pool.submit(ask, client) for _ in range(3)]
@@ -157,7 +157,7 @@ def mapped(root):
 
 def test_a_link_that_is_lost_leaves_what_was_shown_and_is_told(growing):
     root, oids, _ = growing
-    with serving(root) as address, httpx.Client(base_url=address, timeout=60) as client:
+    with serving(root) as address, httpx.Client(base_url=address, timeout=300) as client:
         assert client.get("/health").status_code == 200
         (root / "current").rename(root / "lost")
         assert client.get(f"{CURVES}?oid={oids[0]}").status_code == 200
@@ -186,14 +186,14 @@ def test_a_question_whose_client_is_gone_ends(growing):
     root, _, _ = growing
     served = Served(Settings(root))
     with served.lease() as state:
-        job = Job(60.0)
+        job = Job(600.0)
         long = "SELECT sum(sin(i)) FROM range(10_000_000_000) AS t(i)"
-        timer = threading.Timer(0.3, job.cancel)
-        timer.start()
-        begin = time.monotonic()
-        with pytest.raises(ClientGoneError), job.working():
+        threading.Timer(0.3, job.cancel).start()
+        with pytest.raises(ClientGoneError) as gone, job.working():
             state.session.sql(long, stop=job.stop)
-        assert time.monotonic() - begin < 20
+        # And not because it came to its end.
+        assert isinstance(gone.value.__context__, QueryError)
+        assert "interrupt" in str(gone.value.__context__).lower()
     served.close()
 
 
@@ -225,13 +225,21 @@ def test_a_port_that_is_taken_is_told_in_words():
 
 
 def test_a_service_whose_workers_cannot_start_ends_in_words(growing, tmp_path):
+    # Workers wait with their end until somebody has asked.
+    asked = tmp_path / "asked"
+    os.mkfifo(asked)
     (tmp_path / "sitecustomize.py").write_text(
-        "import os, sys\nif 'spawn_main' in ' '.join(sys.orig_argv): os._exit(1)\n"
+        "import os, sys\n"
+        f"if 'spawn_main' in ' '.join(sys.orig_argv): open({str(asked)!r}).close(); os._exit(1)\n"
     )
     server, address = start(growing[0], env={"PYTHONPATH": str(tmp_path)})
-    with socket.create_connection(address.removeprefix("http://").split(":"), timeout=30) as client:
+    where = address.removeprefix("http://").split(":")
+    with socket.create_connection(where, timeout=300) as client:
         client.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
-        _, told = server.communicate(timeout=30)
+        # Open for both, it lets all of them in and waits for none.
+        asking = os.open(asked, os.O_RDWR)
+        _, told = server.communicate(timeout=300)
+        os.close(asking)
         with suppress(ConnectionResetError):
             assert client.recv(1) == b""  # ended, not left waiting
     assert server.returncode == 1
@@ -260,12 +268,16 @@ def workers(server):
 
 @contextmanager
 def much(client):
-    """An answer of some 20 MB that is on its way, and how many rows it should have."""
+    """An answer of some 20 MB that is on its way, and how many rows it should have.
+
+    It is not compressed: it would all be on its way before anybody could end it.
+    """
     places = pl.DataFrame({"ra": [150.0] * 9000, "dec": [20.0] * 9000}).write_csv()
     path = f"{CURVES}?format=csv&radius=100"
     one = pl.read_csv(client.post(path, content=b"ra,dec\n150.0,20.0\n").content)
     assert one.height
-    with client.stream("POST", path, content=places.encode()) as answer:
+    plain = {"accept-encoding": "identity"}
+    with client.stream("POST", path, content=places.encode(), headers=plain) as answer:
         pieces = answer.iter_bytes()
         yield next(pieces), pieces, 9000 * one.height
 
@@ -275,7 +287,7 @@ def test_a_worker_that_is_killed_is_replaced_and_the_service_ends_in_peace(growi
     root, oids, _ = growing
     server, address = start(root)
     try:
-        with httpx.Client(base_url=address, timeout=120) as client:
+        with httpx.Client(base_url=address, timeout=300) as client:
             assert client.get("/health").json()["status"] == "ok"
             (worker,) = workers(server)
             with much(client) as (_, rest, _):
@@ -283,7 +295,7 @@ def test_a_worker_that_is_killed_is_replaced_and_the_service_ends_in_peace(growi
                 with pytest.raises(httpx.TransportError):
                     b"".join(rest)
         # Whoever comes meanwhile waits for the next worker.
-        with httpx.Client(base_url=address, timeout=120) as client:
+        with httpx.Client(base_url=address, timeout=300) as client:
             assert client.get("/health").json()["status"] == "ok"
             assert workers(server) != [worker]
             found = client.get(f"{CURVES}?oid={oids[0]}")
@@ -296,7 +308,7 @@ def test_a_worker_that_is_killed_is_replaced_and_the_service_ends_in_peace(growi
             assert whole.count(b"\n") == n_rows + 1
     finally:
         server.send_signal(signal.SIGTERM)
-        out, err = server.communicate(timeout=120)
+        out, err = server.communicate(timeout=300)
     assert server.returncode in (0, -signal.SIGTERM)
     assert "Traceback" not in err, err
     assert f"[{worker.pid}] died" in err
@@ -311,7 +323,7 @@ def test_a_worker_that_is_killed_is_replaced_and_the_service_ends_in_peace(growi
 def test_an_archive_that_is_none_is_told_before_anything_listens(tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "nightlake.cli", "serve", str(tmp_path)],
-        capture_output=True, text=True, timeout=120, check=False,
+        capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert done.returncode == 1
     assert "not a Nightlake archive" in done.stderr
@@ -319,11 +331,16 @@ def test_an_archive_that_is_none_is_told_before_anything_listens(tmp_path):
 
 def test_memory_does_not_grow_with_requests(growing):
     root, oids, _ = growing
-    with serving(root) as address, httpx.Client(base_url=address, timeout=60) as client:
+    with serving(root) as address, httpx.Client(base_url=address, timeout=300) as client:
         path = f"{CURVES}?oid={oids[0]}&format=csv"
         for _ in range(300):
             client.get(path)
-        before = psutil.Process().memory_info().rss
-        for _ in range(1000):
-            client.get(path)
-        assert psutil.Process().memory_info().rss - before < 24 << 20
+        # What is kept of requests grows with each thousand; what threads and allocators take does
+        # once.
+        grown = []
+        while not grown or (grown[-1] >= 24 << 20 and len(grown) < 5):
+            before = psutil.Process().memory_info().rss
+            for _ in range(1000):
+                client.get(path)
+            grown.append(psutil.Process().memory_info().rss - before)
+        assert grown[-1] < 24 << 20, grown

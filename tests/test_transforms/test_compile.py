@@ -66,7 +66,7 @@ def run(code, folder):
 
 
 def succeeded(process):
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=900)
     assert process.returncode == 0, err
     return out
 

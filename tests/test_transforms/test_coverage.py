@@ -154,7 +154,7 @@ def test_a_map_that_folds_over_raises_nothing():
     assert footprints.cover([209.4, 209.9], [40.5, 41.0]).tolist()[0][0]
 
 
-def test_a_pair_takes_less_than_a_hundred_nanoseconds():
+def test_a_pair_takes_less_than_a_quarter_of_astropys_work():
     rng = np.random.default_rng(9)
     pv = {f"PV{i}_{m}": v for i in (1, 2) for m, v in enumerate(rng.normal(0, 2e-4, 17))}
     texts = [
@@ -163,10 +163,14 @@ def test_a_pair_takes_less_than_a_hundred_nanoseconds():
     footprints = Footprints(read_cards(texts * 10))
     # All of an image and of the sky just about it.
     ra, dec = 209.4 + rng.uniform(-0.6, 0.6, 4000), 40.5 + rng.uniform(-0.46, 0.46, 4000)
-    taken = []
-    for _ in range(3):
+    wcs = astropy_wcs(texts[0])
+    ratios = []
+    # Side by side, as the machine's speed comes and goes; it is a tenth.
+    for _ in range(5):
         begin = time.process_time()
         counts = footprints.count(ra, dec)
-        taken.append(time.process_time() - begin)
+        taken = time.process_time() - begin
+        wcs.wcs_world2pix(np.tile(ra, 10), np.tile(dec, 10), 0)
+        ratios.append(taken / 40 / (time.process_time() - begin - taken))
     assert 0.6 < counts.mean() / 400 < 0.99
-    assert min(taken) / (400 * 4000) < 100e-9
+    assert min(ratios) < 0.25

@@ -193,7 +193,7 @@ def kill_at(number: int) -> Before:
 
 def copied(source: Path, target: Path) -> Path:
     """A copy of an archive, at `target`."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 300
     while target.exists():
         try:
             shutil.rmtree(target)

@@ -106,7 +106,7 @@ def _judge(
 
 def _go_on(operation: Operation, root: Path, raw: Path) -> None:
     """Run it again: at once, although the kernel may not yet have taken the locks away."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 300
     while True:
         try:
             return operation.run(root, raw, 1)

@@ -34,7 +34,7 @@ RIVALRIES = (
     ("rematch", "late"),
     ("second night", "vacuum"),
 )
-_PATIENCE_S = 60
+_PATIENCE_S = 300
 
 
 class RivalEdge(Edge):
