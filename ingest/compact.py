@@ -24,6 +24,7 @@ from ingest.margins import MarginRule
 from ingest.repack import RepackTask, run_repacks
 from ingest.report import Progress
 from store import disk
+from store.arrow import as_numpy
 from store.errors import ChangedMeanwhileError, NothingToCompactError
 from store.executor import Executor, Tasks
 from store.layout import HEALPIX_ORDER, MAP_ORDER, HealpixPixel, Layout
@@ -276,7 +277,7 @@ def _rows_by_cell(snapshot: Snapshot, leaf: HealpixPixel, cells: Counts, max_row
     for path in snapshot.files("detections", [leaf]):
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches(columns=["_healpix_29"]):
-                cell = (batch.column(0).to_numpy() - low) >> (2 * (HEALPIX_ORDER - DEEPEST_ORDER))
+                cell = (as_numpy(batch.column(0)) - low) >> (2 * (HEALPIX_ORDER - DEEPEST_ORDER))
                 counted += np.bincount(cell, minlength=len(counted))
     return counted
 

@@ -22,6 +22,7 @@ from ingest.shards import Piece, write_records
 from ingest.standing import Gone, published_records
 from ingest.version import code_version, recipe
 from store import disk
+from store.arrow import as_arrow, as_numpy
 from store.columns import ROW_GROUP_ROWS
 from store.files import check_intact
 from store.layout import Layout
@@ -125,11 +126,9 @@ def _row_groups(metadata: pq.FileMetaData, fields: Collection[int]) -> list[int]
 
 def _of_images(batch: pa.RecordBatch, wanted: np.ndarray) -> pa.RecordBatch:
     """The rows of the images `wanted`."""
-    expid, rcid = (batch.column(name).to_numpy() for name in ("expid", "rcid"))
+    expid, rcid = (as_numpy(batch.column(name)) for name in ("expid", "rcid"))
     mask = np.isin(expid * 10_000 + rcid.astype(np.int64) * 100 + 15, wanted)
-    # Not `pa.array`: that imports pandas, where it is installed.
-    bits = pa.py_buffer(np.packbits(mask, bitorder="little"))
-    return batch.filter(pa.Array.from_buffers(pa.bool_(), len(mask), [None, bits]))
+    return batch.filter(as_arrow(mask))
 
 
 def _by_image(found: list[Records]) -> Records:

@@ -25,6 +25,7 @@ from ingest.report import GroupReport, IngestReport, Outcome, Progress, Refusal
 from ingest.tables import read_small_table, to_contract
 from ingest.version import code_version, recipe
 from store import disk
+from store.arrow import as_arrow, as_numpy
 from store.channel import channel_part
 from store.contract import REFERENCE_IMAGES, REFERENCE_SOURCES
 from store.executor import Executor
@@ -266,16 +267,19 @@ def _sorted_rows(columns: dict[str, Column], facts: ReferenceFacts) -> pa.Table:
     arrays = []
     for column, target in zip(REFERENCE_SOURCES.columns, REFERENCE_SOURCES.schema(), strict=True):
         ordered = values[column.name][order]
-        mask = np.full(n, flags is None) if column.name == "catflags" else None
-        from_nan = column.nullable and ordered.dtype.kind == "f"
-        arrays.append(pa.array(ordered, mask=mask, from_pandas=from_nan).cast(target.type))
+        known = None
+        if column.name == "catflags":
+            known = np.full(n, flags is not None)
+        elif column.nullable and ordered.dtype.kind == "f":
+            known = ~np.isnan(ordered)
+        arrays.append(as_arrow(ordered, known=known).cast(target.type))
     return pa.Table.from_arrays(arrays, schema=REFERENCE_SOURCES.schema())
 
 
 def _write_pixels(task: ReferenceTask, rows: pa.Table) -> tuple[FileEntry, ...]:
     layout = Layout(task.root)
     part = _part(task.facts)
-    npix = rows["_healpix_29"].to_numpy() >> (2 * (HEALPIX_ORDER - task.order))
+    npix = as_numpy(rows["_healpix_29"]) >> (2 * (HEALPIX_ORDER - task.order))
     numbers, starts, counts = np.unique(npix, return_index=True, return_counts=True)
     return tuple(
         write_table(

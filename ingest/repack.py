@@ -21,6 +21,7 @@ from ingest.merger import merger
 from ingest.report import Progress
 from ingest.runs import Run, within
 from ingest.standing import NOTHING, Gone, standing_run
+from store.arrow import as_numpy
 from store.columns import ROW_GROUP_ROWS
 from store.contract import DETECTIONS, DETECTIONS_MARGIN
 from store.errors import ChangedMeanwhileError
@@ -226,7 +227,7 @@ def _holds_images(path: Path, pids: Sequence[int]) -> bool:
     wanted = np.array(pids, dtype=np.int64)
     with pq.ParquetFile(path) as file:
         for batch in file.iter_batches(ROW_GROUP_ROWS, columns=["expid", "rcid"]):
-            expid, rcid = (batch.column(name).to_numpy() for name in ("expid", "rcid"))
+            expid, rcid = (as_numpy(batch.column(name)) for name in ("expid", "rcid"))
             if np.isin(expid * 10_000 + rcid.astype(np.int64) * 100 + 15, wanted).any():
                 return True
     return False

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +18,7 @@ from ingest.records import NULLS, OF_IMAGE, OF_ROW, RECORD, ImageKey, Records, d
 from ingest.runs import Run
 from ingest.shards import write_records
 from store import disk
+from store.arrow import as_numpy
 from store.atomic import partial_of
 from store.columns import ROW_GROUP_ROWS
 
@@ -68,7 +69,7 @@ def published_records(batch: pa.RecordBatch, gone: Gone, images: dict[int, Image
     columns = {name: _of_image(batch, name) for name in OF_IMAGE}
     pids = columns["expid"] * 10_000 + columns["rcid"].astype(np.int64) * 100 + 15
     distinct, first, image = np.unique(pids, return_index=True, return_inverse=True)
-    has_flags = batch.column("catflags").is_valid().to_numpy(zero_copy_only=False)
+    has_flags = as_numpy(batch.column("catflags").is_valid())
     for pid, row in zip(distinct.tolist(), first.tolist(), strict=True):
         of_image = {name: columns[name][row].item() for name in OF_IMAGE}
         key = ImageKey(**of_image, has_flags=bool(has_flags[row]))
@@ -77,11 +78,8 @@ def published_records(batch: pa.RecordBatch, gone: Gone, images: dict[int, Image
     records = np.empty(len(pids), dtype=RECORD)
     records["image"] = np.array([number[pid] for pid in distinct.tolist()])[image]
     for column in OF_ROW:
-        values = batch.column(column.name)
-        if values.null_count and not pa.types.is_floating(values.type):
-            values = values.fill_null(NULLS.get(column.name, 0))
-        # Floats that are null become NaN.
-        records[column.name] = values.to_numpy(zero_copy_only=False)
+        null = NULLS.get(column.name, 0)
+        records[column.name] = as_numpy(batch.column(column.name), null)
     left_out = np.isin(pids, np.array(gone.pids, dtype=np.int64))
     left_out |= np.isin(columns["night"], [day_number(night) for night in gone.nights])
     return records[~left_out]
@@ -90,4 +88,4 @@ def published_records(batch: pa.RecordBatch, gone: Gone, images: dict[int, Image
 def _of_image(batch: pa.RecordBatch, name: str) -> NDArray[Any]:
     """A column of whole numbers; nights are days."""
     values = batch.column(name)
-    return cast(NDArray[Any], (values.cast(pa.int32()) if name == "night" else values).to_numpy())
+    return as_numpy(values.cast(pa.int32()) if name == "night" else values)

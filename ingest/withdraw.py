@@ -7,13 +7,14 @@ from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
 
-import pyarrow as pa
+import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ingest.repack import publish_with_periods, without_rows
 from ingest.standing import Gone
 from store import disk
+from store.arrow import as_arrow
 from store.contract import REFUSALS
 from store.errors import UnknownNightError
 from store.executor import Executor
@@ -76,7 +77,7 @@ def _without(layout: Layout, refusals: Manifest, nights: Sequence[date]) -> Mani
     files = []
     for entry in refusals.files:
         rows = pq.read_table(check_intact(layout, entry), schema=REFUSALS.schema())
-        gone = pc.is_in(rows["night"], value_set=pa.array(nights, pa.date32()))
+        gone = pc.is_in(rows["night"], value_set=as_arrow(np.array(nights, "datetime64[D]")))
         kept = rows.filter(pc.invert(gone))
         if kept.num_rows:
             files.append(write_table(layout, REFUSALS, kept, entry.part))

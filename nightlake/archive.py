@@ -321,7 +321,9 @@ class Archive:
         """
         from products.report.job import write_report
 
-        return write_report(self.session, night, None if out is None else Path(out))
+        # Who runs the commands that it shows must see the same.
+        as_of = None if self._as_of is None else self.snapshot.number
+        return write_report(self.session, night, None if out is None else Path(out), as_of)
 
     # --- matchfiles ---------------------------------------------------------------------
 

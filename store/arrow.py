@@ -68,10 +68,43 @@ def _known(chunk: pa.Array) -> NDArray[Any]:
     return values
 
 
-def as_arrow(values: NDArray[Any], kind: pa.DataType | None = None) -> pa.Array:
-    """Whole numbers or floats as an Arrow array of a type, else of their own; without nulls."""
+def as_arrow(
+    values: NDArray[Any], kind: pa.DataType | None = None, known: NDArray[np.bool_] | None = None
+) -> pa.Array:
+    """Numbers, truths or days (datetime64[D]) as an Arrow array of a type, else of their own.
+
+    Parameters
+    ----------
+    known : (n,), false where the array is null; without it nothing is.
+    """
     import pyarrow as pa
 
     kind = kind or pa.from_numpy_dtype(values.dtype)
-    buffer = pa.py_buffer(np.ascontiguousarray(values, dtype=kind.to_pandas_dtype()))
-    return pa.Array.from_buffers(kind, len(values), [None, buffer])
+    if pa.types.is_boolean(kind):
+        buffer = _bits(values)
+    else:
+        dtype = np.int32 if pa.types.is_date32(kind) else kind.to_pandas_dtype()
+        buffer = pa.py_buffer(np.ascontiguousarray(values, dtype=dtype))
+    valid = None if known is None or known.all() else _bits(known)
+    return pa.Array.from_buffers(kind, len(values), [valid, buffer])
+
+
+def repeated(value: str | float, kind: pa.DataType, n: int) -> pa.Array:
+    """An Arrow array of `n` times the same."""
+    one = texts([value]) if isinstance(value, str) else as_arrow(np.array([value]))
+    return one.cast(kind).take(as_arrow(np.zeros(n, dtype=np.int64)))
+
+
+def texts(values: list[str]) -> pa.StringArray:
+    """Words as an Arrow array."""
+    import pyarrow as pa
+
+    builder = pa.lib.StringBuilder()
+    builder.append_values(values)
+    return builder.finish()
+
+
+def _bits(truths: NDArray[np.bool_]) -> pa.Buffer:
+    import pyarrow as pa
+
+    return pa.py_buffer(np.packbits(truths, bitorder="little"))

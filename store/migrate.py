@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from store import disk
+from store.arrow import as_numpy
 from store.contract import STORED_TABLES
 from store.errors import ArchiveVersionError, DamagedArchiveError
 from store.files import check_intact, write_table
@@ -95,7 +96,7 @@ def _file(layout: Layout, raw: dict[str, Any]) -> FileEntry:
         if schema.equals(table.schema()):
             if entry.pixel is None or entry.cells is not None:
                 return entry
-            index = pq.read_table(path, columns=["_healpix_29"])["_healpix_29"].to_numpy()
+            index = as_numpy(pq.read_table(path, columns=["_healpix_29"])["_healpix_29"])
             return replace(entry, cells=tuple(count_cells(index, entry.pixel).tolist()))
     except (OSError, pa.ArrowException) as error:
         what = f"cannot be read ({' '.join(str(error).split())})"

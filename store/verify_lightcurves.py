@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from store.arrow import as_numpy
 from store.columns import Table
 from store.contract import LIGHTCURVE_INDEX, STORED_TABLES
 from store.findings import BUILD, Finding
@@ -222,9 +223,8 @@ def _read(path: Path, names: Sequence[str]) -> Iterator[list[Numbers]]:
 def _numbers(column: pa.Array) -> Numbers:
     if pa.types.is_date32(column.type):
         column = column.view(pa.int32())
-    if column.null_count:
-        kind = column.type
-        floating = pa.types.is_floating(kind)
-        column = column.fill_null(np.inf) if floating else column.cast(pa.int64()).fill_null(_LAST)
-    numbers: Numbers = column.to_numpy(zero_copy_only=False)
-    return numbers
+    if not column.null_count:
+        return as_numpy(column)
+    if pa.types.is_floating(column.type):
+        return np.where(as_numpy(column.is_valid()), as_numpy(column), np.inf)
+    return as_numpy(column.cast(pa.int64()), _LAST)

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from store.arrow import as_numpy
 from store.borders import Nearby, border_rows, nearby
 from store.findings import Finding, remedy_of
 from store.layout import MARGIN, UNSPLIT, HealpixPixel
@@ -127,5 +128,4 @@ def _sums(index: NDArray[np.int64], ra: NDArray[np.float64]) -> NDArray[np.uint6
 
 
 def _read(file: pq.ParquetFile, name: str) -> NDArray[Any]:
-    column: NDArray[Any] = file.read([name])[name].to_numpy()
-    return column
+    return as_numpy(file.read([name])[name])

@@ -319,6 +319,15 @@ def _gather(
 
 
 @kernel
+def _longest(starts: NDArray[np.int64]) -> int:
+    """The most rows of an object, 1 at least."""
+    longest = 1
+    for i in range(starts.size - 1):
+        longest = max(longest, starts[i + 1] - starts[i])
+    return longest
+
+
+@kernel
 def _fill_scatter(
     starts: NDArray[np.int64],
     mag: Floats,
@@ -327,10 +336,7 @@ def _fill_scatter(
     deviation: Floats,
     count: Counts,
 ) -> None:
-    longest = 1
-    for i in range(starts.size - 1):
-        longest = max(longest, starts[i + 1] - starts[i])
-    epochs = np.empty(longest)
+    epochs = np.empty(_longest(starts))
     for i in range(starts.size - 1):
         n = 0
         for row in range(starts[i], starts[i + 1]):
@@ -353,10 +359,7 @@ def _fill(
     usable: Mask,
     made: Statistics,
 ) -> None:
-    longest = 1
-    for i in range(starts.size - 1):
-        longest = max(longest, starts[i + 1] - starts[i])
-    epochs = np.empty((5, longest))
+    epochs = np.empty((5, _longest(starts)))
     for i in range(starts.size - 1):
         n, known, errors = _gather(starts[i], starts[i + 1], hmjd, mag, magerr, usable, epochs)
         made.nobs[i] = starts[i + 1] - starts[i]

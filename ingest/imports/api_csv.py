@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ingest.imports.curves import Batch, Values, check_values, nothing
 from ingest.imports.errors import BadValues, DamagedImport, EmptyImport, ForeignColumns
+from store.arrow import as_numpy
 from store.channel import FILTER_IDS
 
 # hmjd = hjd − this: both are held exactly, so that hjd is hmjd + this to the last digit.
@@ -93,9 +94,10 @@ class ApiCsv:
             raise DamagedImport(self.path, self.form, str(error)) from error
 
     def _batch(self, rows: pa.RecordBatch, line: int) -> Batch:
-        needed = {name: self._needed(rows, name, line) for name in NEEDED if name != "filtercode"}
-        fid = _coded(self._text(rows, "filtercode", line), FILTER_IDS)
-        channel = {name: _coded(needed.pop(name), _hexadecimal) for name in ("ccdid", "qid")}
+        given = {name: self._needed(rows, name, line) for name in NEEDED}
+        fid = _coded(given.pop("filtercode"), FILTER_IDS)
+        channel = {name: _coded(given.pop(name), _hexadecimal) for name in ("ccdid", "qid")}
+        needed: dict[str, Values] = {name: as_numpy(column) for name, column in given.items()}
         for name, values, most in (
             ("filtercode", fid, 3), ("ccdid", channel["ccdid"], 16), ("qid", channel["qid"], 4)
         ):  # fmt: skip
@@ -120,34 +122,29 @@ class ApiCsv:
         epochs |= {OURS.get(name, name): self._other(rows, name) for name in OTHERS}
         return Batch(runs, epochs)
 
-    def _needed(self, rows: pa.RecordBatch, name: str, line: int) -> Values:
+    def _needed(self, rows: pa.RecordBatch, name: str, line: int) -> pa.Array:
         column = rows.column(name)
         if column.null_count:
-            at = int(np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False))[0])
+            at = int(np.flatnonzero(as_numpy(column.is_null()))[0])
             place = f"line {line + at}"
             raise BadValues(self.path, name, "no value", place, column.null_count)
-        values: Values = column.to_numpy(zero_copy_only=False)
-        return values
-
-    def _text(self, rows: pa.RecordBatch, name: str, line: int) -> Values:
-        return self._needed(rows, name, line)
+        return column
 
     def _other(self, rows: pa.RecordBatch, name: str) -> Values:
         """A column that may have nulls, or not be there at all."""
         dtype = np.dtype(OTHERS[name])
-        null = np.nan if dtype.kind == "f" else nothing(dtype)
+        null = None if dtype.kind == "f" else nothing(dtype)
         if name not in self._found:
-            return np.full(rows.num_rows, null, dtype)
-        column = rows.column(name)
-        values: Values = column.fill_null(null).to_numpy(zero_copy_only=False)
-        return values
+            return np.full(rows.num_rows, np.nan if null is None else null, dtype)
+        return as_numpy(rows.column(name), null)
 
 
-def _coded(values: Values, code: Mapping[str, int] | Any) -> NDArray[np.int64]:
+def _coded(column: pa.Array, code: Mapping[str, int] | Any) -> NDArray[np.int64]:
     """Words as numbers, each word looked at once; 0 for those that mean none."""
-    words, inverse = np.unique(values.astype(str), return_inverse=True)
-    numbers = [code(w) if callable(code) else code.get(w, 0) for w in words.tolist()]
-    return np.array(numbers, dtype=np.int64)[inverse]
+    coded = column.dictionary_encode()
+    words = coded.dictionary.to_pylist()
+    numbers = [code(w) if callable(code) else code.get(w, 0) for w in words]
+    return np.array(numbers, dtype=np.int64).take(as_numpy(coded.indices))
 
 
 def _hexadecimal(text: str) -> int:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +23,7 @@ from ingest.imports.errors import (
     ForeignColumns,
     UnequalLists,
 )
+from store.arrow import as_numpy
 
 NESTED = "lightcurve"
 # Ours, by their names.
@@ -145,11 +145,10 @@ class DrParquet:
         column = rows.column(name)
         if column.null_count:
             raise self._null(name, column, first)
-        values: Values = column.to_numpy(zero_copy_only=False)
-        return values
+        return as_numpy(column)
 
     def _null(self, name: str, column: pa.Array, first: int) -> BadValues:
-        at = int(np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False))[0])
+        at = int(np.flatnonzero(as_numpy(column.is_null()))[0])
         return BadValues(self.path, name, "null", f"row {first + at}", column.null_count)
 
     def _exploded(
@@ -168,7 +167,7 @@ class DrParquet:
             column = lists.column(name)
             if column.null_count:
                 raise self._null(name, column, first)
-            offsets = column.offsets.to_numpy().astype(np.int64)
+            offsets = as_numpy(column.offsets).astype(np.int64)
             n = np.diff(offsets)
             wanted = n if wanted is None else wanted
             if not np.array_equal(n, wanted):
@@ -194,11 +193,9 @@ class DrParquet:
             place = f"row {first + curve}, epoch {epoch}"
             return BadValues(self.path, name, what, place, len(at))
 
-        if name in NULLABLE:
-            values = values.fill_null(np.nan)
-        if values.null_count:
-            raise refuse(values.is_null().to_numpy(zero_copy_only=False), "null")
-        found: NDArray[Any] = values.to_numpy(zero_copy_only=False)
+        if values.null_count and name not in NULLABLE:
+            raise refuse(as_numpy(values.is_null()), "null")
+        found = as_numpy(values)
         if found.dtype.kind == "f":
             bad = np.isinf(found) if name in NULLABLE else ~np.isfinite(found)
         else:

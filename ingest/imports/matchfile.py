@@ -23,6 +23,7 @@ from ingest.imports.errors import (
     ForeignColumns,
     UnknownImport,
 )
+from store.arrow import as_arrow, repeated, texts
 from store.channel import FILTER_IDS, FILTERCODES
 from store.columns import Table
 from store.contract import MATCHFILE_DETECTIONS, MATCHFILE_EXPOSURES, MATCHFILE_SOURCES
@@ -126,7 +127,7 @@ class MatchfileReader:
         arrays = []
         for column, field in zip(table.columns, table.schema(), strict=True):
             if column.name in constant:
-                arrays.append(pa.repeat(pa.scalar(constant[column.name], field.type), records.size))
+                arrays.append(repeated(constant[column.name], field.type, records.size))
             elif column.name in values:
                 arrays.append(self._array(column.name, field.type, values[column.name]))
             else:
@@ -136,15 +137,14 @@ class MatchfileReader:
     def _array(self, name: str, kind: pa.DataType, values: NDArray[Any]) -> pa.Array:
         if values.dtype.kind == "S":
             try:
-                return pa.array([text.decode("ascii") for text in values.tolist()], kind)
+                return texts([text.decode("ascii") for text in values.tolist()]).cast(kind)
             except UnicodeDecodeError as error:
                 raise BadValues(self.path, name, "bytes that are no text", "a row", 1) from error
         plain = np.ascontiguousarray(values)
         if plain.dtype.kind == "f":
-            # NaN is null: from_pandas says so.
-            return pa.array(plain, from_pandas=True).cast(kind)
+            return as_arrow(plain, known=~np.isnan(plain)).cast(kind)
         try:
-            return pa.array(plain).cast(kind)
+            return as_arrow(plain).cast(kind)
         except pa.ArrowInvalid as error:
             most = f"{plain.max()}, more than {kind} holds,"
             raise BadValues(self.path, name, most, "a row", 1) from error

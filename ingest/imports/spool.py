@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ingest.healpix import healpix_29
 from ingest.imports.curves import Batch, Values, nothing
 from store import disk
+from store.arrow import as_arrow, repeated
 from store.columns import ROW_GROUP_ROWS, Column, Table
 from store.contract import IMPORTED_LIGHTCURVES as TABLE
 from store.layout import HEALPIX_ORDER, HealpixPixel
@@ -181,7 +182,7 @@ def _to_table(
     arrays = []
     for column, field in zip(table.columns, table.schema(), strict=True):
         if column.name in constant:
-            arrays.append(pa.repeat(pa.scalar(constant[column.name], field.type), n))
+            arrays.append(repeated(constant[column.name], field.type, n))
         elif column.name in values:
             arrays.append(_array(column, field.type, values[column.name]))
         else:
@@ -191,7 +192,7 @@ def _to_table(
 
 def _array(column: Column, kind: pa.DataType, values: Values) -> pa.Array:
     typed = np.ascontiguousarray(values, dtype=column.dtype)
-    mask: NDArray[Any] | None = None
+    known: NDArray[np.bool_] | None = None
     if column.nullable:
-        mask = np.isnan(typed) if typed.dtype.kind == "f" else typed == nothing(typed.dtype)
-    return pa.array(typed, type=kind, mask=mask)
+        known = ~np.isnan(typed) if typed.dtype.kind == "f" else typed != nothing(typed.dtype)
+    return as_arrow(typed, kind, known)

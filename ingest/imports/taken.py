@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from ingest.tables import read_small_table
+from store.arrow import as_numpy
 from store.contract import IMPORTED_LIGHTCURVES, IMPORTS
 from store.files import check_intact
 from store.manifest import IMPORTS as GROUPS
@@ -90,6 +91,6 @@ class Taken:
             if entry.table == IMPORTED_LIGHTCURVES.name:
                 with pq.ParquetFile(check_intact(self._snapshot.layout, entry)) as file:
                     batches = file.iter_batches(columns=["oid"])
-                    found += [np.unique(batch.column(0).to_numpy()) for batch in batches]
+                    found += [np.unique(as_numpy(batch.column(0))) for batch in batches]
         self._oids[group] = np.unique(np.concatenate(found))
         self._owner.update(dict.fromkeys(self._oids[group].tolist(), group))

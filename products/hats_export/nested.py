@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from store.arrow import as_arrow
 from store.columns import CODEC, Column
 from store.contract import DETECTIONS, IMAGES, IMPORTED_LIGHTCURVES, REFERENCE_SOURCES
 
@@ -110,13 +111,13 @@ def _table(
 ) -> pa.Table:
     n = curves.n[low:high]
     first = int(ends[low] - n[0])
-    offsets = pa.array(np.concatenate([[0], np.cumsum(n)]).astype(np.int32))
+    offsets = as_arrow(np.concatenate([[0], np.cumsum(n)]).astype(np.int32))
     arrays: list[pa.Array] = []
     for field in schema:
         if field.name == "nepochs":
-            arrays.append(pa.array(n, field.type))
+            arrays.append(as_arrow(n, field.type))
         elif field.name != LIGHTCURVE:
-            arrays.append(pa.array(curves.sources[field.name][low:high]).cast(field.type))
+            arrays.append(as_arrow(curves.sources[field.name][low:high]).cast(field.type))
         else:
             lists = [
                 pa.ListArray.from_arrays(
@@ -129,6 +130,5 @@ def _table(
 
 
 def _values(values: Values, member: pa.Field) -> pa.Array:
-    mask = np.ma.getmaskarray(values) if isinstance(values, np.ma.MaskedArray) else None
-    kind = member.type.value_type
-    return pa.array(np.asarray(values, kind.to_pandas_dtype()), kind, mask=mask)
+    known = ~np.ma.getmaskarray(values) if isinstance(values, np.ma.MaskedArray) else None
+    return as_arrow(np.asarray(values), member.type.value_type, known)

@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from products.hats_export.nested import Curves
+from store.arrow import as_arrow, as_numpy
 from store.borders import border_rows, nearby
 from store.errors import DamagedArchiveError
 from store.layout import MARGIN, HealpixPixel, Layout
@@ -86,18 +87,16 @@ def curves_of(
     sources = _sources(snapshot, pixel)
     if not sources.num_rows:
         return None, Taken()
-    oid = sources["oid"].to_numpy()
+    oid = as_numpy(sources["oid"])
     by_oid = np.argsort(oid)
     parts, number = [], []
     others = _margin(snapshot, pixel) if foreign is None else iter([foreign])
     for rows in (*_own(snapshot, pixel), *others):
-        found = np.minimum(
-            np.searchsorted(oid, rows["oid"].to_numpy(), sorter=by_oid), len(oid) - 1
-        )
+        found = np.minimum(np.searchsorted(oid, as_numpy(rows["oid"]), sorter=by_oid), len(oid) - 1)
         source = by_oid[found]
-        known = oid[source] == rows["oid"].to_numpy()
+        known = oid[source] == as_numpy(rows["oid"])
         if known.any():
-            parts.append(rows.filter(pa.array(known)))
+            parts.append(rows.filter(as_arrow(known)))
             number.append(source[known])
     if not parts:
         return None, Taken()
@@ -108,13 +107,13 @@ def _curves(
     snapshot: Snapshot, sources: pa.Table, rows: pa.Table, number: Index, rule: Rule
 ) -> tuple[Curves | None, Taken]:
     """Curves of rows, of which each is of the source of that number."""
-    there = unit_vectors(*(sources[name].to_numpy() for name in ("ra", "dec")))[:, number]
-    here = unit_vectors(*(rows[name].to_numpy() for name in ("ra", "dec")))
+    there = unit_vectors(*(as_numpy(sources[name]) for name in ("ra", "dec")))[:, number]
+    here = unit_vectors(*(as_numpy(rows[name]) for name in ("ra", "dec")))
     chord = 2.0 * np.sin(np.radians((rule.radius_arcsec + ROUNDING_ARCSEC) / 3600.0) / 2.0)
     near = ((here - there) ** 2).sum(axis=0) <= chord**2
     measured = np.ones(rows.num_rows, dtype=bool)
     for name in ("hmjd", "mag", "magerr"):
-        measured &= rows[name].is_valid().to_numpy()
+        measured &= as_numpy(rows[name].is_valid())
     is_bad, clrcoeff = _of_images(snapshot, rows)
     kept = near & measured & (rule.all_images | ~is_bad)
     taken = Taken(
@@ -124,23 +123,21 @@ def _curves(
     )
     if not kept.any():
         return None, taken
-    rows, number, clrcoeff = rows.filter(pa.array(kept)), number[kept], clrcoeff[kept]
-    keys = [rows[name].to_numpy() for name in ("sourceid", "rcid", "expid", "hmjd")]
+    rows, number, clrcoeff = rows.filter(as_arrow(kept)), number[kept], clrcoeff[kept]
+    keys = [as_numpy(rows[name]) for name in ("sourceid", "rcid", "expid", "hmjd")]
     order = np.lexsort((*keys, number))
     number = number[order]
     starts = np.flatnonzero(np.diff(number, prepend=-1))
-    chosen = sources.take(pa.array(number[starts]))
+    chosen = sources.take(as_arrow(number[starts]))
     flags = rows["catflags"].combine_chunks()
-    epochs = {name: rows[name].to_numpy()[order] for name in ("hmjd", "mag", "magerr")}
+    epochs = {name: as_numpy(rows[name])[order] for name in ("hmjd", "mag", "magerr")}
     epochs["clrcoeff"] = np.ma.masked_invalid(clrcoeff[order])
-    epochs["catflags"] = np.ma.array(
-        pc.fill_null(flags, 0).to_numpy(), mask=flags.is_null().to_numpy(zero_copy_only=False)
-    )[order]
+    epochs["catflags"] = np.ma.array(as_numpy(flags, 0), mask=as_numpy(flags.is_null()))[order]
     names = {
         "_healpix_29": "_healpix_29", "objectid": "oid", "objra": "ra", "objdec": "dec",
         "filterid": "fid", "fieldid": "field", "rcid": "rcid",
     }  # fmt: skip
-    columns = {ours: chosen[name].to_numpy() for ours, name in names.items()}
+    columns = {ours: as_numpy(chosen[name]) for ours, name in names.items()}
     return Curves(columns, np.diff(starts, append=len(number)), epochs), taken
 
 
@@ -153,12 +150,12 @@ def _sources(snapshot: Snapshot, pixel: HealpixPixel) -> pa.Table:
     files = snapshot.files("reference_sources", [base])
     parts = [_read(path, _SOURCE) for path in files]
     if not parts:
-        return pa.table({name: pa.array([], pa.int64()) for name in _SOURCE})
+        return pa.table({name: as_arrow(np.empty(0, dtype=np.int64)) for name in _SOURCE})
     sources = pa.concat_tables(parts)
-    index = sources["_healpix_29"].to_numpy()
+    index = as_numpy(sources["_healpix_29"])
     inside = np.flatnonzero((index >= low) & (index < past))
-    order = np.lexsort((sources["oid"].to_numpy()[inside], index[inside]))
-    return sources.take(pa.array(inside[order]))
+    order = np.lexsort((as_numpy(sources["oid"])[inside], index[inside]))
+    return sources.take(as_arrow(inside[order]))
 
 
 def _own(snapshot: Snapshot, pixel: HealpixPixel) -> Iterator[pa.Table]:
@@ -180,7 +177,8 @@ def _without(rows: pa.Table, nights: frozenset[date] | tuple[()]) -> pa.Table:
     """Rows that have an id and are of none of some nights."""
     kept = rows["oid"].is_valid()
     if nights:
-        gone = pc.is_in(rows["night"], value_set=pa.array(sorted(nights), pa.date32()))
+        days = as_arrow(np.array(sorted(nights), "datetime64[D]"))
+        gone = pc.is_in(rows["night"], value_set=days)
         kept = pc.and_(kept, pc.invert(gone))
     return rows.filter(kept)
 
@@ -202,7 +200,7 @@ def _read(path: Path, columns: tuple[str, ...]) -> pa.Table:
 
 def _of_images(snapshot: Snapshot, rows: pa.Table) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
     """Whether the image of each row is bad, and its colour coefficient (NaN: none is known)."""
-    night = rows["night"].cast(pa.int32()).to_numpy()
+    night = as_numpy(rows["night"].cast(pa.int32()))
     key = _key(rows)
     is_bad = np.zeros(rows.num_rows, dtype=bool)
     clrcoeff = np.full(rows.num_rows, np.nan, np.float32)
@@ -218,7 +216,7 @@ def _of_images(snapshot: Snapshot, rows: pa.Table) -> tuple[NDArray[np.bool_], N
 
 
 def _key(rows: pa.Table) -> Index:
-    key: Index = rows["expid"].to_numpy() * 64 + rows["rcid"].to_numpy()
+    key: Index = as_numpy(rows["expid"]) * 64 + as_numpy(rows["rcid"])
     return key
 
 
@@ -231,8 +229,8 @@ def _images(
     images = _read(folder / f"{night}.parquet", ("expid", "rcid", "is_bad", "clrcoeff"))
     key = _key(images)
     order = np.argsort(key)
-    bad = images["is_bad"].to_numpy()[order]
-    return key[order], bad, images["clrcoeff"].to_numpy()[order].astype(np.float32)
+    bad = as_numpy(images["is_bad"])[order]
+    return key[order], bad, as_numpy(images["clrcoeff"])[order].astype(np.float32)
 
 
 def gather_foreign(snapshot: Snapshot, radius_arcsec: float) -> Mapping[HealpixPixel, pa.Table]:
@@ -241,13 +239,13 @@ def gather_foreign(snapshot: Snapshot, radius_arcsec: float) -> Mapping[HealpixP
     for pixel in snapshot.pixels("detections"):
         for path in snapshot.files("detections", [pixel]):
             rows = _without(_read(path, _READ), ())
-            index = rows["_healpix_29"].to_numpy()
-            near = rows.take(pa.array(border_rows(index, pixel.order, radius_arcsec)))
-            index, ra, dec = (near[name].to_numpy() for name in ("_healpix_29", "ra", "dec"))
+            index = as_numpy(rows["_healpix_29"])
+            near = rows.take(as_arrow(border_rows(index, pixel.order, radius_arcsec)))
+            index, ra, dec = (as_numpy(near[name]) for name in ("_healpix_29", "ra", "dec"))
             pairs = nearby(index, ra, dec, snapshot.partition, radius_arcsec)
             leaves = np.stack([pairs.order, pairs.npix], axis=1)
             for leaf in np.unique(leaves, axis=0):
                 here = pairs.row[(leaves == leaf).all(axis=1)]
                 key = HealpixPixel(*leaf.tolist())
-                found.setdefault(key, []).append(near.take(pa.array(here)))
+                found.setdefault(key, []).append(near.take(as_arrow(here)))
     return {pixel: pa.concat_tables(tables) for pixel, tables in found.items()}

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 
 from products.hats_export.nested import Curves, Widths
 from queries.curves.imported import TABLE, check_collection, collection_of
+from store.arrow import as_arrow, as_numpy
 from store.errors import DamagedArchiveError
 from store.layout import HealpixPixel
 from store.manifest import IMPORTS
@@ -60,17 +61,17 @@ def imported_curves(snapshot: Snapshot, pixel: HealpixPixel, collection: str) ->
     if not parts:
         return None
     rows = pa.concat_tables(parts)
-    index, oid = rows["_healpix_29"].to_numpy(), rows["oid"].to_numpy()
+    index, oid = as_numpy(rows["_healpix_29"]), as_numpy(rows["oid"])
     # An object is in one file alone, and its rows in order there.
-    rows = rows.take(pa.array(np.lexsort((oid, index))))
-    oid = rows["oid"].to_numpy()
+    rows = rows.take(as_arrow(np.lexsort((oid, index))))
+    oid = as_numpy(rows["oid"])
     starts = np.flatnonzero(np.diff(oid, prepend=-1))
-    sources = rows.take(pa.array(starts))
+    sources = rows.take(as_arrow(starts))
     names = {
         "_healpix_29": "_healpix_29", "objectid": "oid", "objra": "objra", "objdec": "objdec",
         "filterid": "fid", "fieldid": "field", "rcid": "rcid",
     }  # fmt: skip
-    columns = {ours: sources[name].to_numpy() for ours, name in names.items()}
-    epochs = {name: rows[name].to_numpy() for name in _EPOCH}
+    columns = {ours: as_numpy(sources[name]) for ours, name in names.items()}
+    epochs = {name: as_numpy(rows[name]) for name in _EPOCH}
     epochs["clrcoeff"] = np.ma.masked_invalid(epochs["clrcoeff"])
     return Curves(columns, np.diff(starts, append=len(oid)), epochs)

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from store.arrow import as_numpy
 from store.columns import PERIOD_CODEC_LEVEL, ROW_GROUP_ROWS, Table
 from store.errors import DamagedArchiveError
 
@@ -57,7 +58,8 @@ def _merged(paths: Sequence[Path], table: Table) -> Iterator[pa.Table]:
     key, schema = table.sort[0], table.schema()
     files = [pq.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False) for path in paths]
     sources = [file.iter_batches(_BATCH_ROWS) for file in files]
-    held = [schema.empty_table() for _ in sources]
+    # Not `empty_table`: that imports pandas, where it is installed.
+    held = [pa.Table.from_batches([], schema) for _ in sources]
     more = [True] * len(sources)
     while True:
         for i, source in enumerate(sources):
@@ -72,7 +74,7 @@ def _merged(paths: Sequence[Path], table: Table) -> Iterator[pa.Table]:
         least = min(int(rows[key][-1].as_py()) for i, rows in enumerate(held) if more[i])
         parts = []
         for i, rows in enumerate(held):
-            n = int(np.searchsorted(rows[key].to_numpy(), least, side="left"))
+            n = int(np.searchsorted(as_numpy(rows[key]), least, side="left"))
             parts.append(rows.slice(0, n))
             held[i] = rows.slice(n)
         if sum(part.num_rows for part in parts):

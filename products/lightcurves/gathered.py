@@ -93,7 +93,7 @@ class Gathered:
     def take(self, order: NDArray[np.int32], schema: pa.Schema) -> pa.Table:
         """Rows as a table of a schema that has some of the columns."""
         rows = order.astype(np.intp)
-        arrays = [as_arrow(self.values[field.name].take(rows), field) for field in schema]
+        arrays = [as_column(self.values[field.name].take(rows), field) for field in schema]
         return pa.Table.from_arrays(arrays, schema=schema)
 
     def give_back(self) -> None:
@@ -132,7 +132,7 @@ def put_numbers(values: pa.Array, numbers: Array) -> None:
         numbers[valid == 0] = NULL if numbers.dtype.kind == "i" else math.nan
 
 
-def as_arrow(values: Array, field: pa.Field) -> pa.Array:
+def as_column(values: Array, field: pa.Field) -> pa.Array:
     """Numbers as an Arrow column, null where `NULL` or NaN stands and the field may be null."""
     nulls, bitmap = 0, None
     if field.nullable:

@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from store import disk
+from store.arrow import as_numpy
 from store.borders import border_rows, nearby
 from store.errors import DamagedArchiveError
 from store.files import check_linked
@@ -233,7 +234,7 @@ def _read(snapshot: Snapshot, table: str, pixels: list[HealpixPixel]) -> Rows:
                 raise
     if not files:
         return _joined([])
-    columns = [column.to_numpy() for column in pa.concat_tables(files).select(names).columns]
+    columns = [as_numpy(column) for column in pa.concat_tables(files).select(names).columns]
     if table != "objects":
         columns.append(np.full(columns[0].size, UNGROUPED))
     return Rows(*columns)

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from products.lightcurves.objects import CHANNEL, OF_IMAGES
 from store import disk
+from store.arrow import as_arrow, as_numpy
 from store.contract import IMAGES, LIGHTCURVE_IMAGES
 from store.files import check_linked
 from transforms.identifiers import pid
@@ -55,9 +56,9 @@ def stage_images(task: NightTask) -> None:
     place = ["ra", "dec"]
     names = dict.fromkeys([*SHOWN, *CHANNEL, *place, CARDS])
     rows = pq.ParquetFile(check_linked(task.path)).read(list(names), use_threads=False)
-    ra, dec = (rows[name].fill_null(0.0).to_numpy() for name in place)
+    ra, dec = (np.nan_to_num(as_numpy(rows[name])) for name in place)
     cell = hpgeom.angle_to_pixel(2**ORDER, ra, dec, nest=True)
-    rows = rows.take(np.lexsort((rows["pid"].to_numpy(), cell)))
+    rows = rows.take(as_arrow(np.lexsort((as_numpy(rows["pid"]), cell))))
     _write(task.staging / f"images-{task.night}.arrow", rows.drop_columns([*place, CARDS]), None)
     _write(task.staging / f"cards-{task.night}.arrow", rows.select([CARDS]), IMAGES_TOGETHER)
 
@@ -97,7 +98,8 @@ class StagedImages:
             some = expid[start : start + ROWS] * 64 + rcid[start : start + ROWS]
             found = pa.Array.from_buffers(pa.int64(), len(some), [None, pa.py_buffer(some)])
             numbers.update(found.unique().to_pylist())
-        wanted = pa.array(sorted(pid(number >> 6, number & 63) for number in numbers), pa.int64())
+        pids = sorted(pid(number >> 6, number & 63) for number in numbers)
+        wanted = as_arrow(np.array(pids, dtype=np.int64))
         tables = [LIGHTCURVE_IMAGES.empty()]
         for rows in self._tables.values():
             here = rows.select(SHOWN).filter(pc.is_in(rows["pid"], wanted))
@@ -117,7 +119,7 @@ class StagedImages:
         for night, rows in self._tables.items():
             chosen = np.flatnonzero(np.isin(_numbers(rows), wanted))
             if chosen.size:
-                here = rows.select(CHANNEL).take(chosen)
+                here = rows.select(CHANNEL).take(as_arrow(chosen))
                 found.append(here.append_column(CARDS, self._cards(night, chosen)))
         return pa.concat_tables(found, promote_options="permissive")
 
@@ -127,12 +129,12 @@ class StagedImages:
         batches = np.unique(rows // IMAGES_TOGETHER)
         cards = pa.concat_arrays([file.get_batch(k).column(0) for k in batches.tolist()])
         before = np.searchsorted(batches, rows // IMAGES_TOGETHER) * IMAGES_TOGETHER
-        return cards.take(pa.array(before + rows % IMAGES_TOGETHER))
+        return cards.take(as_arrow(before + rows % IMAGES_TOGETHER))
 
 
 def _numbers(table: pa.Table) -> NDArray[np.int64]:
     """Each row's channel as one number."""
     number = np.zeros(table.num_rows, dtype=np.int64)
     for name in CHANNEL:
-        number = number * 10_000 + table[name].to_numpy()
+        number = number * 10_000 + as_numpy(table[name])
     return number

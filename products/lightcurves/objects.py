@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from store.arrow import as_arrow, as_numpy
 from store.contract import OBJECTS
 from store.statistics_columns import PERCENTS, SIGMAS
 from transforms.coverage import Footprints
@@ -67,7 +68,7 @@ def with_statistics(
 ) -> pa.Table:
     """The same of sources that are in order, given how many images covered each of them."""
     columns: dict[str, Any] = {name: sources[name] for name in OF_SOURCES}
-    columns["n_covered"] = pa.array(covered, mask=~known)
+    columns["n_covered"] = as_arrow(covered, known=known)
     columns |= _statistics(sources, epochs)
     schema = OBJECTS.schema()
     return pa.table([columns[field.name].cast(field.type) for field in schema], schema=schema)
@@ -100,7 +101,7 @@ def _statistics(sources: pa.Table, epochs: pa.Table) -> dict[str, pa.Array]:
     begins = np.flatnonzero(np.diff(oid, prepend=-2))
     oid_of_run = oid[begins]
     starts = np.append(begins, oid.size)
-    good = good_epochs(epochs["catflags"].fill_null(0).to_numpy())
+    good = good_epochs(as_numpy(epochs["catflags"], 0))
     hmjd, mag, magerr = (_numbers(epochs[name]) for name in ("hmjd", "mag", "magerr"))
     of_run = object_statistics(starts, hmjd, mag, magerr, good)
     run, measured = _runs_of(_integers(sources["oid"]), oid_of_run)
@@ -113,7 +114,7 @@ def _statistics(sources: pa.Table, epochs: pa.Table) -> dict[str, pa.Array]:
         elif name in OBJECTS.names:
             found[name] = _spread(values, run, measured)
     for name in ("nobs", "ngoodobs"):
-        found[name] = found[name].fill_null(0)
+        found[name] = as_arrow(as_numpy(found[name], 0))
     scatter = _astrometric_rms(sources, epochs, starts, run[measured], measured, good)
     found["astrometricrms"] = _spread(scatter, run, measured)
     return found
@@ -149,18 +150,18 @@ def _spread(of_run: Array, run: Array, measured: Array) -> pa.Array:
     is_count = of_run.dtype.kind == "i"
     values = np.full(run.size, NO_COUNT if is_count else np.nan, dtype=of_run.dtype)
     values[measured] = of_run[run[measured]]
-    return pa.array(values, mask=values == NO_COUNT if is_count else np.isnan(values))
+    return as_arrow(values, known=values != NO_COUNT if is_count else ~np.isnan(values))
 
 
 def _numbers(column: pa.ChunkedArray) -> Array:
     """Float64, NaN for null."""
-    values: Array = column.to_numpy().astype(np.float64, copy=False)
+    values: Array = as_numpy(column).astype(np.float64, copy=False)
     return values
 
 
 def _integers(column: pa.ChunkedArray) -> Array:
     """Int64, −1 for null."""
-    values: Array = column.fill_null(-1).to_numpy().astype(np.int64, copy=False)
+    values: Array = as_numpy(column, -1).astype(np.int64, copy=False)
     return values
 
 

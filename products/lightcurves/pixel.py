@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from products.lightcurves.gathered import Gathered, as_arrow, put_numbers
+from products.lightcurves.gathered import Gathered, as_column, put_numbers
 from products.lightcurves.groups import base_of, read_groups
 from products.lightcurves.images import StagedImages
 from products.lightcurves.objects import (
@@ -34,6 +34,7 @@ from products.lightcurves.objects import (
 from products.lightcurves.order import KEYS, Rows, Runs, in_order, runs_of
 from products.lightcurves.references import own_sources, places_about
 from products.lightcurves.sources import PixelSources
+from store.arrow import as_arrow, as_numpy
 from store.columns import ROW_GROUP_ROWS, Table
 from store.contract import (
     LIGHTCURVE_IMAGES,
@@ -101,7 +102,7 @@ def _gathered(
     files = [_Parquet(path) for path in task.sources.detections]
     beyond = [_Parquet(path) for path in task.sources.nearby]
     n_own = sum(file.rows for file in files)
-    ids = np.sort(own["oid"].to_numpy())
+    ids = np.sort(as_numpy(own["oid"]))
     elsewhere = [found for file in beyond for found in _rows_of(ids, file)]
     n = n_own + sum(batch.num_rows for batch in elsewhere)
     rows = Gathered(LIGHTCURVES, LIGHTCURVES.names, n, task.staging)
@@ -149,7 +150,7 @@ def _rows_of(ids: NDArray[np.int64], file: _Parquet) -> Iterator[pa.RecordBatch]
         put_numbers(batch.column("oid"), oid)
         at = np.minimum(np.searchsorted(ids, oid), len(ids) - 1)
         if (rows := np.flatnonzero(ids[at] == oid)).size:
-            yield batch.take(pa.array(rows))
+            yield batch.take(as_arrow(rows))
 
 
 def _writer(task: PixelTask, table: Table) -> TableWriter:
@@ -186,7 +187,9 @@ def _write_index(task: PixelTask, runs: Runs) -> Iterator[Settle]:
     found = found[np.lexsort((runs.place[found], runs.oid[found]))]
     columns = (runs.oid, runs.place, runs.own_start, n_rows)
     schema = LIGHTCURVE_INDEX.schema()
-    arrays = [as_arrow(values[found], field) for values, field in zip(columns, schema, strict=True)]
+    arrays = [
+        as_column(values[found], field) for values, field in zip(columns, schema, strict=True)
+    ]
     with _writer(task, LIGHTCURVE_INDEX) as writer:
         writer.write(pa.Table.from_arrays(arrays, schema=schema))
         yield writer.finish()
@@ -210,7 +213,7 @@ def _write_objects(
     if not own.num_rows:
         return
     groups = read_groups(base_of(task.sources.pixel, task.partition.order), task.staging)
-    own = own.append_column("group_id", [groups.of(own["oid"].to_numpy())])
+    own = own.append_column("group_id", as_arrow(groups.of(as_numpy(own["oid"]))))
     own = sorted_sources(own)
     covered, known = n_covered(own, images.of_channels(own.select(CHANNEL)))
     with _writer(task, OBJECTS) as writer:
@@ -227,7 +230,7 @@ def _epochs(
     Rows that carry a source's id and do not lie at it, for its reference was replaced, are not
     among them.
     """
-    ids, places = (own[name].to_numpy() for name in ("oid", "_healpix_29"))
+    ids, places = (as_numpy(own[name]) for name in ("oid", "_healpix_29"))
     by_id = np.argsort(ids)
     at = by_id[np.minimum(np.searchsorted(ids, runs.oid, sorter=by_id), len(ids) - 1)]
     there = (ids[at] == runs.oid) & (places[at] == runs.place)

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from products.lightcurves.objects import OF_SOURCES
+from store.arrow import as_arrow, as_numpy
 from store.borders import border_rows, nearby
 from store.contract import REFERENCE_SOURCES
 from store.files import check_linked
@@ -36,7 +37,7 @@ def own_sources(files: Sequence[Path], pixel: HealpixPixel) -> pa.Table:
     for path in files:
         rows = pq.ParquetFile(check_linked(path)).read(list(OWN))
         # They are sorted by place.
-        index = rows["_healpix_29"].to_numpy()
+        index = as_numpy(rows["_healpix_29"])
         start, end = np.searchsorted(index, [low, past]).tolist()
         found.append(rows.slice(start, end - start))
     return pa.concat_tables(found)
@@ -63,13 +64,13 @@ def places_about(
     for path in others:
         # By the file's own name, which says what is in it: it is kept from build to build.
         rows = _border(path.resolve(), pixel.order, radius_arcsec)
-        index, ra, dec = (rows[name].to_numpy() for name in OF_PLACES if name != "oid")
+        index, ra, dec = (as_numpy(rows[name]) for name in OF_PLACES if name != "oid")
         outside = np.flatnonzero((index < low) | (index >= past))
         near = nearby(index[outside], ra[outside], dec[outside], partition, radius_arcsec)
         here = (near.order == pixel.order) & (near.npix == pixel.npix)
-        found.append(rows.take(outside[near.row[here]]))
+        found.append(rows.take(as_arrow(outside[near.row[here]])))
     rows = pa.concat_tables(found)
-    index, ids, ra, dec = (rows[name].to_numpy() for name in OF_PLACES)
+    index, ids, ra, dec = (as_numpy(rows[name]) for name in OF_PLACES)
     return Places(ids, ra, dec, index)
 
 
@@ -77,6 +78,6 @@ def places_about(
 def _border(path: Path, order: int, radius_arcsec: float) -> pa.Table:
     """The sources of a file that may be near another pixel of an order than their own."""
     file = pq.ParquetFile(check_linked(path))
-    index = file.read(["_healpix_29"])["_healpix_29"].to_numpy()
+    index = as_numpy(file.read(["_healpix_29"])["_healpix_29"])
     rows = border_rows(index, order, radius_arcsec)
-    return file.read(list(OF_PLACES)).take(rows)
+    return file.read(list(OF_PLACES)).take(as_arrow(rows))

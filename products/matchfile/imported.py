@@ -16,6 +16,7 @@ from products.errors import UnknownChannelError
 from products.matchfile.build import Match
 from products.matchfile.columns import Channel
 from queries.connection import Session
+from store.arrow import as_numpy
 from store.channel import channel_part
 from store.contract import MATCHFILE_DETECTIONS, MATCHFILE_EXPOSURES, MATCHFILE_SOURCES, MATCHFILES
 from store.manifest import MATCHFILES as GROUPS
@@ -96,7 +97,8 @@ _KEPT = (MATCHFILES, MATCHFILE_EXPOSURES, MATCHFILE_SOURCES, MATCHFILE_DETECTION
 
 
 def _part(rows: pa.Table, is_transient: bool) -> pa.Table:
-    return rows.filter(pc.equal(rows["is_transient"], is_transient))
+    kept = rows["is_transient"]
+    return rows.filter(kept if is_transient else pc.invert(kept))
 
 
 def _columns(table: MatchTable, rows: pa.Table, channel: Channel) -> Columns:
@@ -105,9 +107,10 @@ def _columns(table: MatchTable, rows: pa.Table, channel: Channel) -> Columns:
     for ours, theirs, element in elements(table):
         dtype = table.dtype[theirs]
         column = rows[ours]
-        values = column.to_numpy()
         if dtype.base.kind == "S":
             values = np.array([text.encode("ascii") for text in column.to_pylist()], dtype.base)
+        else:
+            values = as_numpy(column.cast(pa.float64()) if column.null_count else column)
         if element is None:
             found[theirs] = values
         else:

@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from products.matchfile.columns import MEASURED, Columns
-from store.arrow import as_numpy
+from store.arrow import as_arrow, as_numpy
 from store.contract import DETECTIONS
 from store.errors import DamagedArchiveError
 from store.executor import available_cores
@@ -164,7 +164,7 @@ def _told(
     exposure = positions(as_numpy(rows["expid"], -1), wanted.expid)
     ours = (as_numpy(rows["rcid"], -1) == wanted.rcid) & (exposure >= 0)
     if without:
-        nights = pa.array(sorted(without), pa.date32())
+        nights = as_arrow(np.array(sorted(without), "datetime64[D]"))
         ours &= ~as_numpy(pc.is_in(rows["night"], value_set=nights))
     oid = as_numpy(rows["oid"], -1)
     sourceid = oid - wanted.first_oid

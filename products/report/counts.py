@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -13,6 +12,7 @@ from products.report.section import (
     Table,
     clock,
     command,
+    command_line,
     counted,
     have,
     listed,
@@ -108,7 +108,7 @@ def refusals_section(data: NightData) -> Section:
         queries=[
             command(data, "refusals", night=data.night),
             # Those too whose night is known by their names alone.
-            shlex.join(["nightlake", "refusals", f"{data.session.snapshot.layout.root}"]),
+            command_line(data, "refusals"),
         ],
     )  # fmt: skip
 

@@ -31,11 +31,13 @@ class NightData:
     """One night in the frames that the queries of these names answer.
 
     `summaries` and `zero_points` are of this night and of up to 30 nights before it; `by_field` is
-    the match rate. Frames of a night of which nothing was published have no rows.
+    the match rate. Frames of a night of which nothing was published have no rows. `as_of` is the
+    number of the publication, unless the report is of the one that is current.
     """
 
     night: date
     session: Session = field(repr=False)
+    as_of: int | None
     nights: pl.DataFrame
     summaries: pl.DataFrame
     zero_points: pl.DataFrame
@@ -85,7 +87,7 @@ class NightData:
         return dict(frame.rows())
 
 
-def gather(session: Session, night: date | None = None) -> NightData:
+def gather(session: Session, night: date | None = None, as_of: int | None = None) -> NightData:
     """Ask all that a report says of one night; None is the newest.
 
     Raises
@@ -113,6 +115,7 @@ def gather(session: Session, night: date | None = None) -> NightData:
     return NightData(
         night=chosen,
         session=session,
+        as_of=as_of,
         nights=nights,
         summaries=ask("night_summary").filter(pl.col("night").is_in(shown)),
         zero_points=ask("zero_point_trend", first_night=shown[0], last_night=chosen),

@@ -13,12 +13,18 @@ if TYPE_CHECKING:
     from queries.connection import Session
 
 
-def write_report(session: Session, night: date | None = None, out: Path | None = None) -> Path:
+def write_report(
+    session: Session,
+    night: date | None = None,
+    out: Path | None = None,
+    as_of: int | None = None,
+) -> Path:
     """Write the report of `night`; None is the newest. Returns where it is.
 
     Parameters
     ----------
     out : the file; None is report-2024-01-10.html, as the night is, in the working folder.
+    as_of : the publication that the commands it shows ask; None is whichever is current then.
 
     Raises
     ------
@@ -27,7 +33,7 @@ def write_report(session: Session, night: date | None = None, out: Path | None =
     """
     from products.report.data import gather
 
-    data = gather(session, night)
+    data = gather(session, night, as_of)
     path = out or Path(f"report-{data.night}.html")
     prepare(session.snapshot.layout.scratch, path)
     from products.report.page import make_page

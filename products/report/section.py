@@ -94,10 +94,15 @@ def drawn(key: str, label: str, draw: Callable[[], Figure]) -> list[Markup]:
 
 def command(data: NightData, name: str, **params: object) -> str:
     """A line for the shell that asks the named query of this archive."""
-    words = ["nightlake", "query", str(data.session.snapshot.layout.root), name]
-    for key, value in params.items():
-        words += ["-p", f"{key}={value}"]
-    return shlex.join(words)
+    values = [word for key, value in params.items() for word in ("-p", f"{key}={value}")]
+    return command_line(data, "query", name, *values)
+
+
+def command_line(data: NightData, verb: str, *words: str) -> str:
+    """A line for the shell that asks the publication which the report is of."""
+    as_of = [] if data.as_of is None else ["--as-of", f"{data.as_of}"]
+    root = f"{data.session.snapshot.layout.root}"
+    return shlex.join(["nightlake", verb, root, *words, *as_of])
 
 
 def counted(n: int, what: str) -> str:

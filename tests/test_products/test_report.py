@@ -38,6 +38,7 @@ SECTIONS = [
     "repeatability", "scale", "airmass",
 ]  # fmt: skip
 OBSMJD = 60319.25
+COMMAND = re.compile("<code>(nightlake [^<]+)</code>")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -199,6 +200,22 @@ def test_command_that_shows_the_images_shows_them(
         shown = capsys.readouterr().out.splitlines()
         # The ranking goes on to 20 images.
         assert len(shown) - 1 == number if "look_at" in command else len(shown) - 1 >= number
+
+
+def test_commands_of_an_earlier_publication_ask_that_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = published(tmp_path / "A", images=[{}], refused=[{"input_file": "mended.fits"}])
+    with Archive(root) as archive:
+        number = archive.snapshot.number
+        publish(root, {REFUSALS_GROUP: Manifest.of(REFUSALS_GROUP, [])}, "mended")
+        now = COMMAND.findall(archive.report(out=tmp_path / "now.html").read_text())
+    with Archive(root, as_of=number) as archive:
+        then = COMMAND.findall(archive.report(out=tmp_path / "then.html").read_text())
+    assert then == [f"{line} --as-of {number}" for line in now]
+    (refusals,) = (line for line in then if line.split()[1] == "refusals")
+    assert run(refusals.split()[1:]) == 0
+    assert "mended.fits" in capsys.readouterr().out
 
 
 def test_every_section_says_what_is_good_and_what_to_do_if_not(page: Path) -> None:
