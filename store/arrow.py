@@ -1,4 +1,4 @@
-"""Columns between Arrow and numpy: numbers alone, and without pandas.
+"""Columns between Arrow and numpy without pandas: numbers, truths, days; and words to Arrow.
 
 Arrow's own `to_numpy`, and `pa.array` of an array, import pandas where it is installed: half a
 second of every process.

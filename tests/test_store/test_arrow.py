@@ -2,12 +2,13 @@
 
 import subprocess
 import sys
+from datetime import date
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from store.arrow import as_arrow, as_numpy
+from store.arrow import as_arrow, as_numpy, repeated, texts
 
 COLUMNS = {
     "numbers": pa.array([3, 1, 2], pa.int32()),
@@ -61,13 +62,35 @@ def test_numbers_go_to_arrow_and_come_back():
     assert as_arrow(np.empty(0), pa.int64()).to_pylist() == []
 
 
+def test_what_is_not_known_is_null():
+    known = np.array([True, False, True] * 7)
+    for values in (np.arange(21), np.linspace(0, 1, 21), np.arange(21) % 2 == 0):
+        column = as_arrow(values, known=known)
+        column.validate(full=True)
+        assert column.equals(pa.array(values, mask=~known))
+        assert as_arrow(values, known=known | True).equals(pa.array(values))
+        assert as_arrow(values[:0], known=known[:0]).to_pylist() == []
+
+
+def test_days_and_words_go_to_arrow():
+    days = [date(1969, 12, 31), date(2024, 1, 10)]
+    column = as_arrow(np.array(days, "datetime64[D]"))
+    assert column.equals(pa.array(days, pa.date32()))
+    assert texts(["zg", "", "µ"]).equals(pa.array(["zg", "", "µ"]))
+    assert repeated("zr", pa.large_string(), 2).equals(pa.array(["zr"] * 2, pa.large_string()))
+    assert repeated(True, pa.bool_(), 2).to_pylist() == [True, True]
+    assert repeated(3, pa.int16(), 0).equals(pa.array([], pa.int16()))
+
+
 def test_neither_way_imports_pandas():
     pytest.importorskip("pandas")
     program = """
 import sys
 import numpy as np
 import pyarrow as pa
-from store.arrow import as_arrow, as_numpy
+from store.arrow import as_arrow, as_numpy, repeated
+repeated("a", pa.string(), 3)
+as_arrow(np.array([True, False]), known=np.array([False, True]))
 column = as_arrow(np.arange(3), pa.int64())
 as_numpy(pa.chunked_array([column, column]))
 as_numpy(column.cast(pa.bool_()))
