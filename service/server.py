@@ -11,12 +11,13 @@ import logging.config
 import os
 import shutil
 import tempfile
+import time
 from pathlib import Path
 from socket import AF_INET, AF_INET6, create_server
 from socket import socket as Socket  # noqa: N812
 
 import uvicorn
-from uvicorn.supervisors.multiprocess import Multiprocess
+from uvicorn.supervisors.multiprocess import Multiprocess, Process
 
 from service.connection import Connection
 from service.errors import AddressError, NoWorkerError
@@ -24,8 +25,12 @@ from service.metrics import FOLDER_VARIABLE
 
 # What is under way when the service is stopped may take so long to its end.
 GRACE_S = 30
-# A worker that says nothing for so long hangs.
+# Then a worker ends at once; one that does not is not waited for.
+ENDS_S = 5
+# A worker that says nothing for so long hangs. Meanwhile it is asked again and again: whoever
+# waited for one answer so long would hear no signal.
 HANGS_S = 60
+ASKED_S = 1
 # Workers that end before any has come up: what ends them would end the next one too.
 MOST_ENDS = 3
 _LOGGING = {
@@ -108,6 +113,7 @@ class _Parent(Multiprocess):
         super().__init__(config, sockets)
         self._has_come_up = False
         self._ended = 0
+        self._heard: dict[int | None, float] = {}
 
     @property
     def failed(self) -> bool:
@@ -123,10 +129,32 @@ class _Parent(Multiprocess):
         if not self._has_come_up:
             self._has_come_up = any(worker.is_ready(timeout=1) for worker in self.processes)
         before = list(self.processes)
-        super().keep_subprocess_alive()
+        ended = [self._has_ended(worker) for worker in before]  # all of them are asked
+        if any(ended):
+            super().keep_subprocess_alive()
         self._ended += sum(worker not in self.processes for worker in before)
         if self.failed:
             self.should_exit.set()
+
+    def join_all(self) -> None:
+        """Wait for the workers' last answers, but for no worker that hangs."""
+        until = time.monotonic() + GRACE_S + ENDS_S
+        for worker in self.processes:
+            worker.process.join(max(until - time.monotonic(), 0.0))
+            if worker.process.is_alive():
+                worker.process.kill()
+            worker.join()
+
+    def _has_ended(self, worker: Process) -> bool:
+        """Whether a worker is there no longer; one that hangs is ended."""
+        now = time.monotonic()
+        if worker.process.is_alive():
+            if worker.ping(ASKED_S):
+                self._heard[worker.pid] = now
+            elif now - self._heard.setdefault(worker.pid, now) > HANGS_S:
+                worker.process.kill()
+                worker.process.join()
+        return not worker.process.is_alive()
 
 
 def _listening(host: str, port: int, backlog: int) -> Socket:

@@ -247,8 +247,8 @@ def test_a_service_whose_workers_cannot_start_ends_in_words(growing, tmp_path):
     assert "Traceback" not in told
 
 
-def start(root, *more, env=None):
-    command = [sys.executable, "-m", "nightlake.cli", "serve", str(root), "--port", "0", *more]
+def start(root, *more, env=None, program=("-m", "nightlake.cli")):
+    command = [sys.executable, *program, "serve", str(root), "--port", "0", *more]
     server = subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
@@ -318,6 +318,36 @@ def test_a_worker_that_is_killed_is_replaced_and_the_service_ends_in_peace(growi
     names = ["time", "client", "method", "path", "query", "route", "status", "bytes", "ms"]
     assert list(told[0]) == names
     assert told[0]["bytes"] == int(found.headers["content-length"])
+
+
+HASTY = """
+from nightlake.cli import main
+from service import server
+server.GRACE_S = server.ENDS_S = 1
+{more}
+main()
+"""
+
+
+@pytest.mark.parametrize("is_stopped", [True, False])
+def test_a_worker_that_hangs_is_not_waited_for(growing, is_stopped):
+    """A service that is stopped ends without it; one that goes on has another soon."""
+    script = HASTY.format(more="" if is_stopped else "server.HANGS_S = 1")
+    server, address = start(growing[0], program=("-c", script))
+    try:
+        assert httpx.get(f"{address}/health", timeout=60).status_code == 200
+        (worker,) = workers(server)
+        worker.suspend()
+        if not is_stopped:
+            assert httpx.get(f"{address}/health", timeout=60).status_code == 200
+            assert worker not in workers(server)
+    finally:
+        begin = time.monotonic()
+        server.send_signal(signal.SIGTERM)
+        server.communicate(timeout=120)
+    # It would be a minute, were the worker asked to the end, and for ever, were its end awaited.
+    assert time.monotonic() - begin < 45
+    assert not worker.is_running()
 
 
 def test_an_archive_that_is_none_is_told_before_anything_listens(tmp_path):
