@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from queries.curves.arrays import arrow, valid, values
-from queries.curves.columns import JD_OF_MJD, SHOWN
+from queries.curves.columns import JD_OF_MJD, OF_DETECTION, OF_IMAGE, SHOWN
 from queries.curves.files import one_batch
 from queries.curves.pieces import Found
+from queries.curves.threads import mapped
 
 Index = NDArray[np.int64]
 _NO_OID = np.iinfo(np.int64).max
+_IMAGE = "_image"
+# Rows: what is said of a bad image, so many times, stays below the 2 GB that Arrow has in a piece.
+_MOST_TEXTS = 1 << 24
 # Rows: below, a run is not worth a slice of its own.
 _SHORT_RUN = 64
 
@@ -80,39 +85,122 @@ def table_of(rows: pa.RecordBatch, more: Sequence[tuple[str, pa.Array]] = ()) ->
     return pa.Table.from_batches([_shown(rows, more)])
 
 
-def table_of_runs(found: Sequence[Found], *, by_position: bool) -> pa.Table | None:
+def table_of_runs(found: list[Found], *, by_position: bool) -> pa.Table | None:
     """The same of many rows, put in order run by run: they are copied once.
 
-    None if that does not pay, for runs are short.
+    `found` is emptied, so that what has been copied makes room for what is to be. None if that does
+    not pay, for runs are short: then it is as it was.
     """
-    found = [one for one in found if one.rows.num_rows]
-    runs = [_runs(rows, target if by_position else None) for rows, target in found]
+    order = _order_of_runs(found, by_position=by_position)
+    if order is None:
+        return None
+    batches, images = _numbered(found, by_position=by_position)
+    rows = pa.Table.from_batches(_pieces(batches, order))
+    columns = dict(zip(rows.schema.names, rows.columns, strict=True))
+    found.clear()
+    del batches, rows
+    return _whole(columns, images)
+
+
+class _Runs(NamedTuple):
+    """Runs of rows in the order of an answer.
+
+    Attributes
+    ----------
+    number, start, end : int64 (n,), of which batch each is, its first row and one past its last.
+    curves : where in these a curve begins.
+    """
+
+    number: Index
+    start: Index
+    end: Index
+    curves: Index
+
+
+def _order_of_runs(found: Sequence[Found], *, by_position: bool) -> _Runs | None:
+    """The runs of some rows; None if they are short."""
+    runs = [_runs(one.rows, one.target if by_position else None) for one in found]
     keys = [np.concatenate(column) for column in zip(*(key for key, _ in runs), strict=True)]
     order = np.lexsort(keys)
-    if sum(rows.num_rows for rows, _ in found) < _SHORT_RUN * len(order):
+    lengths = [one.rows.num_rows for one in found]
+    if sum(lengths) < _SHORT_RUN * len(order):
         return None
-    number = np.repeat(np.arange(len(runs)), [len(starts) for _, starts in runs])[order].tolist()
-    start = np.concatenate([starts for _, starts in runs])[order].tolist()
-    ends = [
-        np.append(starts[1:], one.rows.num_rows)
-        for (_, starts), one in zip(runs, found, strict=True)
-    ]
-    end = np.concatenate(ends)[order].tolist()
-    shown = [
-        _shown(rows, [("position", arrow(target))] if by_position and target is not None else ())
-        for rows, target in found
-    ]
+    starts = [starts for _, starts in runs]
+    ends = [np.append(of[1:], n)[: of.size] for of, n in zip(starts, lengths, strict=True)]
+    number = np.repeat(np.arange(len(runs)), [of.size for of in starts])
+    return _Runs(
+        number[order],
+        np.concatenate(starts)[order],
+        np.concatenate(ends)[order],
+        _changes([key[order] for key in keys], order.size),
+    )
+
+
+def _pieces(batches: Sequence[pa.RecordBatch], runs: _Runs) -> list[pa.RecordBatch]:
+    """The rows curve by curve; only those of a curve that stands in several files are copied."""
+    number, start, end = (column.tolist() for column in runs[:3])
     pieces = []
-    curves = _changes([key[order] for key in keys], len(order)).tolist()
-    for first, past in zip(curves, [*curves[1:], len(order)], strict=True):
-        several = [(number[i], start[i], end[i]) for i in range(first, past)]
-        if len(several) == 1:
-            ((one, begin, stop),) = several
-            pieces.append(shown[one].slice(begin, stop - begin))
+    for first, past in pairwise([*runs.curves.tolist(), len(number)]):
+        of_curve = [
+            batches[number[i]].slice(start[i], end[i] - start[i]) for i in range(first, past)
+        ]
+        pieces.append(of_curve[0] if len(of_curve) == 1 else _merged(of_curve))
+    return pieces
+
+
+def _merged(runs: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
+    """Some runs of one curve as one."""
+    rows = one_batch(pa.Table.from_batches(runs))
+    times = [_filled(rows, name, 0) for name in ("sourceid", "rcid", "expid")]
+    return rows.take(arrow(np.lexsort([*times, _filled(rows, "hmjd", np.inf)])))
+
+
+def _numbered(
+    found: Sequence[Found], *, by_position: bool
+) -> tuple[list[pa.RecordBatch], pa.RecordBatch]:
+    """Rows with their positions, and with the number of their image among the images of all.
+
+    Where rows have the columns of their images already, these are as many images.
+    """
+    images: list[pa.RecordBatch] = []
+    begins: dict[int, int] = {}
+    batches, n_images = [], 0
+    for rows, target, seen in found:
+        if seen is None:
+            here, number, missing = rows.select(OF_IMAGE), np.arange(rows.num_rows), None
         else:
-            # A curve whose rows stand in several files.
-            pieces.append(_merged(found, shown, several))
-    return pa.Table.from_batches(pieces)
+            here, number = seen.images, values(seen.number)
+            missing = ~valid(seen.number) if seen.number.null_count else None
+        if id(here) not in begins:
+            begins[id(here)] = n_images
+            images.append(here)
+            n_images += here.num_rows
+        columns = [*rows.select(OF_DETECTION).columns, arrow(number + begins[id(here)], missing)]
+        names = [*OF_DETECTION, _IMAGE]
+        if by_position and target is not None:
+            columns, names = [arrow(target), *columns], ["position", *names]
+        batches.append(pa.RecordBatch.from_arrays(columns, names=names))
+    return batches, one_batch(pa.Table.from_batches(images))
+
+
+def _whole(columns: dict[str, pa.ChunkedArray], images: pa.RecordBatch) -> pa.Table:
+    """The columns that are shown, each in one piece or few; `columns` is emptied."""
+    names = [name for name in ("position", *OF_DETECTION, _IMAGE) if name in columns]
+
+    def joined(name: str) -> pa.Array:
+        return columns.pop(name).combine_chunks()
+
+    def of_images(name: str) -> pa.ChunkedArray:
+        column, starts = images.column(name), range(0, len(number), _MOST_TEXTS)
+        kept = [column.take(number.slice(start, _MOST_TEXTS)) for start in starts]
+        return pa.chunked_array(kept, column.type)
+
+    whole = dict(zip(names, mapped(joined, names, at_once=True), strict=True))
+    number = whole.pop(_IMAGE)
+    whole |= zip(OF_IMAGE, mapped(of_images, OF_IMAGE, at_once=True), strict=True)
+    whole["hjd"] = _hjd(whole["hmjd"])
+    shown = [name for name in ("position", *SHOWN) if name in whole]
+    return pa.Table.from_arrays([whole[name] for name in shown], names=shown)
 
 
 def _runs(rows: pa.RecordBatch, target: Index | None) -> tuple[list[NDArray[Any]], Index]:
@@ -125,20 +213,6 @@ def _runs(rows: pa.RecordBatch, target: Index | None) -> tuple[list[NDArray[Any]
     changed[1:] |= ~(hmjd[1:] > hmjd[:-1])
     starts = np.flatnonzero(changed)
     return [key[starts] for key in curve], starts
-
-
-def _merged(
-    found: Sequence[Found], shown: Sequence[pa.RecordBatch], runs: list[tuple[int, int, int]]
-) -> pa.RecordBatch:
-    """Some runs of one curve as one."""
-    times, pieces = [], []
-    for number, begin, end in runs:
-        some = found[number].rows.slice(begin, end - begin)
-        times.append([_filled(some, name, 0) for name in ("sourceid", "rcid", "expid")])
-        times[-1].append(_filled(some, "hmjd", np.inf))
-        pieces.append(shown[number].slice(begin, end - begin))
-    order = np.lexsort([np.concatenate(column) for column in zip(*times, strict=True)])
-    return one_batch(pa.Table.from_batches(pieces)).take(arrow(order))
 
 
 def _shown(rows: pa.RecordBatch, more: Sequence[tuple[str, pa.Array]]) -> pa.RecordBatch:

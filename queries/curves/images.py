@@ -44,13 +44,17 @@ class Images:
 
     def of(self, rows: pa.RecordBatch) -> pa.RecordBatch:
         """The columns of the image of each row; null where it is not among these."""
+        return self.shown.take(self.numbers(rows))
+
+    def numbers(self, rows: pa.RecordBatch) -> pa.Array:
+        """Which of these is the image of each row: int64 (n,); null where it is not among them."""
         wanted = keys(rows)
         if not self.key.size:
-            return no_images(rows.num_rows)
+            return pa.nulls(rows.num_rows, pa.int64())
         at = np.searchsorted(self.key, wanted)
         at[at == self.key.size] = 0
         missing = self.key[at] != wanted
-        return self.shown.take(arrow(at, missing if missing.any() else None))
+        return arrow(at, missing if missing.any() else None)
 
 
 def keys(rows: pa.RecordBatch) -> Index:

@@ -86,7 +86,7 @@ def imported_lightcurves(snapshot: Snapshot, collection: str, selection: Selecti
         raise BadSelectionError(what, "Ask without them, or without --collection.")
     if selection.oids is not None:
         found = [Found(rows, None) for rows in _of_objects(snapshot, collection, selection.oids)]
-        there = {oid for rows, _ in found for oid in rows.column("oid").unique().to_pylist()}
+        there = {oid for one in found for oid in one.rows.column("oid").unique().to_pylist()}
         for oid in () if selection.missing_ok else selection.oids:
             if oid not in there:
                 raise UnknownImportedError(oid, collection, snapshot.layout.root)
@@ -169,7 +169,7 @@ def _answer(found: list[Found], selection: Selection) -> pl.DataFrame:
     """The rows that are wanted of those found, in order, as a frame."""
     import polars as pl
 
-    parts = [_frame(rows, target) for rows, target in found] or [_frame(_no_rows(), None)]
+    parts = [_frame(one.rows, one.target) for one in found] or [_frame(_no_rows(), None)]
     frame = pl.concat(parts).rename({"ra": "objra", "dec": "objdec", "_ra": "ra", "_dec": "dec"})
     earliest, latest = selection.hmjd
     wanted = pl.col("hmjd").is_between(earliest, latest)

@@ -75,7 +75,7 @@ class Near(NamedTuple):
 def near_of(found: Iterable[Found]) -> Near:
     """Rows that a reader found about objects, whose numbers are the targets."""
     parts = [Near(*np.empty((6, 0), np.int64))]
-    for rows, target in found:
+    for rows, target, _ in found:
         columns = [_numbers(rows, name) for name in Near._fields[1:]]
         parts.append(
             Near(np.zeros(rows.num_rows, np.int64) if target is None else target, *columns)

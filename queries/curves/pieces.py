@@ -18,11 +18,31 @@ Index = NDArray[np.int64]
 _SHORT_RUN = 64
 
 
+class Seen(NamedTuple):
+    """The images of some rows: all there are, and which of them each row is of; null is none."""
+
+    images: pa.RecordBatch
+    number: pa.Array
+
+
 class Found(NamedTuple):
-    """Some rows, and the target that each is of; None is the only one."""
+    """Some rows, and the target that each is of; None is the only one.
+
+    Where `seen` is there, the columns of the rows' images are still to come: of many rows they
+    would be half of what is copied.
+    """
 
     rows: pa.RecordBatch
     target: Index | None
+    seen: Seen | None = None
+
+    def with_images(self) -> Found:
+        """The same with the columns of the images in the rows."""
+        if self.seen is None:
+            return self
+        columns = [*self.rows.columns, *self.seen.images.take(self.seen.number).columns]
+        names = [*self.rows.schema.names, *self.seen.images.schema.names]
+        return Found(pa.RecordBatch.from_arrays(columns, names=names), self.target)
 
 
 def pick(rows: pa.RecordBatch, index: Index, place: Place, ranges: Ranges) -> Found | None:
@@ -36,9 +56,7 @@ def pick(rows: pa.RecordBatch, index: Index, place: Place, ranges: Ranges) -> Fo
     if found is None:
         return None
     row, target = found
-    if len(segments(row)) == 1:
-        return Found(rows.slice(int(row[0]), row.size), target)
-    return Found(rows.take(arrow(row)), target)
+    return Found(cut(rows, row), target)
 
 
 def held(
@@ -76,15 +94,15 @@ def segments(row: Index) -> list[tuple[int, int]]:
     return list(zip(first.tolist(), (last + 1).tolist(), strict=True))
 
 
-def cut(table: pa.Table, row: Index) -> pa.Table:
-    """Some rows of a table in pieces; whole runs of them are not copied."""
+def cut(rows: pa.RecordBatch, row: Index) -> pa.RecordBatch:
+    """Some of some rows; one whole run of them is not copied."""
     runs = segments(row)
     if len(runs) == 1:
         ((first, past),) = runs
-        return table.slice(first, past - first)
+        return rows.slice(first, past - first)
     if row.size < _SHORT_RUN * len(runs):
-        return table.take(arrow(row))
-    return pa.concat_tables([table.slice(first, past - first) for first, past in runs])
+        return rows.take(arrow(row))
+    return pa.concat_batches([rows.slice(first, past - first) for first, past in runs])
 
 
 def spans(low: Index, high: Index, most: int) -> Iterator[tuple[tuple[int, int], slice]]:

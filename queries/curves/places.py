@@ -98,7 +98,9 @@ class Circles:
     def holds(self, rows: pa.RecordBatch, row: Index, target: Index) -> Mask:
         """Whether a row lies in the target's circle."""
         ra, dec = np.radians(of_rows(rows, "ra", row)), np.radians(of_rows(rows, "dec", row))
-        at_ra, at_dec, most = (values[target] for values in self._radians)
+        at_ra, at_dec, most = self._radians
+        if at_ra.size > 1:
+            at_ra, at_dec, most = (values[target] for values in (at_ra, at_dec, most))
         # Half chords, squared, not cosines: 1 - cos(x) loses every digit at an arcsecond.
         chord = np.sin((dec - at_dec) / 2) ** 2
         chord += np.cos(dec) * np.cos(at_dec) * np.sin((ra - at_ra) / 2) ** 2

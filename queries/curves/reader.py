@@ -25,13 +25,14 @@ from queries.curves.channels import (
     night_channels,
     oids_of,
 )
+from queries.curves.columns import OF_DETECTION
 from queries.curves.files import close_idle, one_batch, resolved
 from queries.curves.groups import NO_GROUP, Groups
 from queries.curves.images import Images, no_images, of_nights, read_images
 from queries.curves.leaves import Leaves
 from queries.curves.limits import as_rows, near_of, upper_limits
 from queries.curves.nightly import ROWS, Nightly
-from queries.curves.pieces import Found
+from queries.curves.pieces import Found, Seen
 from queries.curves.places import Circles, Objects, Place
 from queries.curves.product import Product
 from queries.curves.sources import sources_in
@@ -89,9 +90,8 @@ class CurveReader:
         UnknownObjectError : no reference source has an id, and no detection.
         DamagedArchiveError : a file that is needed cannot be read.
         """
-        rows = self.rows(selection)
-        frame = stream_frame(rows)
-        return frame.rechunk() if rows.column(0).num_chunks > 1 else frame
+        frame = stream_frame(self.rows(selection))
+        return frame.rechunk() if frame.n_chunks() > 1 else frame
 
     def rows(self, selection: Selection) -> pa.Table:
         """The same as Arrow has it; spares polars."""
@@ -112,7 +112,7 @@ class CurveReader:
             table = table_of_runs(found, by_position=selection.by_position)
             if table is not None:
                 return table
-        rows, target = _joined(found)
+        rows, target = _joined([one.with_images() for one in found])
         rows, position = _arranged(selection, rows, target if selection.by_position else None)
         more = [] if position is None else [("position", arrow(position))]
         if selection.group:
@@ -304,20 +304,30 @@ class CurveReader:
     # --- what is shown of them ------------------------------------------------------------
 
     def _shown(self, selection: Selection, images: Images, found: Found) -> Found | None:
-        """Of the rows of light curves those that are wanted, with the columns of their images."""
+        """Of the rows of light curves those that are wanted, and their images."""
         found = _narrowed(selection, found)
         if not found.rows.num_rows:
             return None
-        return _with_images(selection, found, images.of(found.rows), images.any_bad)
+        number = images.numbers(found.rows)
+        seen = Found(found.rows, found.target, Seen(images.shown, number))
+        wanted = _of_images(selection, images.shown, images.any_bad)
+        if wanted is None:
+            return seen
+        # Of an image that nobody knows it is not known that it is bad, nor of which programme.
+        unknown = selection.programs is None
+        return _kept(seen, np.append(wanted, unknown)[values(number, wanted.size)])
 
     def _nightly(self, selection: Selection, parts: list[Found]) -> Iterator[Found]:
-        """The same of the rows of nights."""
+        """The same of the rows of nights, the columns of the images among them."""
         parts = [_narrowed(selection, part) for part in parts]
         parts = [part for part in parts if part.rows.num_rows]
         if parts:
             rows, target = _joined(parts)
-            joined, any_bad = of_nights(rows, self._images_of)
-            yield _with_images(selection, Found(rows, target), joined, any_bad)
+            images, any_bad = of_nights(rows, self._images_of)
+            columns = [*rows.select(OF_DETECTION).columns, *images.columns]
+            found = Found(pa.RecordBatch.from_arrays(columns, schema=_ROWS), target)
+            wanted = _of_images(selection, images, any_bad)
+            yield found if wanted is None else _kept(found, wanted)
 
     # --- what is where --------------------------------------------------------------------
 
@@ -407,20 +417,17 @@ def _narrowed(selection: Selection, found: Found) -> Found:
     return found if keep is None else _kept(found, keep)
 
 
-def _with_images(
-    selection: Selection, found: Found, images: pa.RecordBatch, any_bad: bool
-) -> Found:
-    """Rows and their images as one; without those of bad images unless they are wanted."""
-    rows = pa.RecordBatch.from_arrays(
-        [*found.rows.columns[: len(ROWS)], *images.columns], schema=_ROWS
-    )
-    joined = Found(rows, found.target)
+def _of_images(
+    selection: Selection, images: pa.RecordBatch, any_bad: bool
+) -> NDArray[np.bool_] | None:
+    """Whether rows of each of some images are wanted; None if those of all are."""
+    wanted: NDArray[np.bool_] | None = None
     if selection.programs is not None:
-        joined = _kept(joined, _of_programs(joined.rows, selection.programs))
-    if selection.all_images or not any_bad:
-        return joined
-    bad = truths(joined.rows.column("is_bad"))
-    return _kept(joined, ~bad)
+        wanted = _of_programs(images, selection.programs)
+    if any_bad and not selection.all_images:
+        good = ~truths(images.column("is_bad"))
+        wanted = good if wanted is None else wanted & good
+    return wanted
 
 
 def _of_programs(rows: pa.RecordBatch, programs: Sequence[int]) -> NDArray[np.bool_]:
@@ -433,7 +440,10 @@ def _kept(found: Found, keep: NDArray[np.bool_]) -> Found:
     if keep.all():
         return found
     target = None if found.target is None else found.target[keep]
-    return Found(found.rows.filter(arrow(keep)), target)
+    seen, mask = found.seen, arrow(keep)
+    if seen is not None:
+        seen = Seen(seen.images, seen.number.filter(mask))
+    return Found(found.rows.filter(mask), target, seen)
 
 
 def _joined(parts: list[Found]) -> tuple[pa.RecordBatch, Index | None]:

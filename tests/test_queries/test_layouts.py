@@ -5,6 +5,7 @@ Archives of random histories are asked for everything, and held to polars on all
 
 import shutil
 import tempfile
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -112,7 +113,11 @@ class History:
         rows = pl.read_parquet(self.layout.root / file.path)
         if file.table == "images":
             bad = pl.lit(number % 3 == 1) & (pl.col("fid") == 2)
-            rows = rows.with_columns(is_bad=bad, seeing=pl.lit(self.rng.uniform(1, 3)))
+            rows = rows.with_columns(
+                is_bad=bad,
+                seeing=pl.lit(self.rng.uniform(1, 3)),
+                programid=pl.lit(1 + number % 2, pl.Int8),
+            )
         else:
             stray = (pl.col("sourceid") + number) % 5 == 4
             rows = rows.with_columns(
@@ -145,6 +150,9 @@ def check(snapshot: Snapshot) -> None:
                 assert found.equals(curve_in_cone(rows, *CENTRE, radius, all_images=all_images)), (
                     radius
                 )
+        public = replace(Selection.of_cone(*CENTRE, 5.0), programs=(1,))
+        expected = curve_in_cone(rows.filter(pl.col("programid") == 1), *CENTRE, 5.0)
+        assert asked.lightcurves(public).equals(expected)
         places = np.stack(cluster(*CENTRE, N, 6.0, seed=3), axis=1)
         found = asked.lightcurves(Selection.of_table(places, 1.5))
         for i, (ra, dec) in enumerate(places.tolist()):
@@ -213,5 +221,6 @@ def test_histories_that_matter_are_among_them(
     # As answers of millions of rows are put in order.
     monkeypatch.setattr(reader, "_MANY_ROWS", 0)
     monkeypatch.setattr(answer, "_SHORT_RUN", 0)
+    monkeypatch.setattr(answer, "_MOST_TEXTS", 7)
     monkeypatch.setattr(pieces, "_SHORT_RUN", 0)
     check(snapshot)
