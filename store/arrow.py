@@ -64,8 +64,12 @@ def _of_chunk(chunk: pa.Array, null: int | None) -> NDArray[Any]:
 
 def _known(chunk: pa.Array) -> NDArray[Any]:
     """Numbers without null, in the memory where they are."""
-    values: NDArray[Any] = np.from_dlpack(chunk)
-    return values
+    kind: np.dtype[Any] = np.dtype(chunk.type.to_pandas_dtype())
+    if not len(chunk):
+        return np.empty(0, kind)
+    # Not by DLPack: that never gives writeable memory, and kernels are made for no other: each
+    # would have it copied first.
+    return np.frombuffer(chunk.buffers()[1], kind, len(chunk), chunk.offset * kind.itemsize)
 
 
 def as_arrow(

@@ -152,25 +152,26 @@ def matched(index: Index, separation_arcsec: Floats) -> tuple[Index, Index, Floa
     Parameters
     ----------
     index : int32 (n,), −1 for none.
-    separation_arcsec : float64 (n,).
+    separation_arcsec : float64 (n,). Both are written over: new memory would cost more than this.
 
     Returns
     -------
     row : int32 (k,), ascending.
-    index, separation_arcsec : (k,), of these rows.
+    index, separation_arcsec : (k,), of these rows: the beginnings of what was given.
     """
-    rows, found, separation = np.empty_like(index), np.empty_like(index), np.empty(index.size)
-    k = _matched(index, separation_arcsec, rows, found, separation)
-    return rows[:k], found[:k], separation[:k]
+    rows = np.empty_like(index)
+    k = _matched(index, separation_arcsec, rows)
+    return rows[:k], index[:k], separation_arcsec[:k]
 
 
 @kernel
-def _matched(index: Index, arcsec: Floats, rows: Index, found: Index, separation: Floats) -> int:
+def _matched(index: Index, arcsec: Floats, rows: Index) -> int:
     k = 0
     for i in range(index.size):
         # Written whether or not it is kept: a branch guessed wrong costs more.
-        rows[U(k)], found[U(k)], separation[U(k)] = i, index[i], arcsec[i]
-        k += index[i] >= 0
+        found, separation = index[i], arcsec[i]
+        rows[U(k)], index[U(k)], arcsec[U(k)] = i, found, separation
+        k += found >= 0
     return k
 
 

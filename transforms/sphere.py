@@ -64,7 +64,8 @@ def sincos_degrees(angle: float) -> tuple[float, float]:
     Reduced in degrees, where multiples of 90 are exact, then the series of Cephes (`sin.c`,
     |x| <= π/4). Numba turns it into vector instructions: an eighth of libm's time.
     """
-    quarter = math.floor(angle * (1.0 / 90.0) + 0.5)
+    # Numba makes an integer of math's floor, and then a float of it again.
+    quarter = np.floor(angle * (1.0 / 90.0) + 0.5)
     x = (angle - 90.0 * quarter) * (math.pi / 180.0)
     x = x if abs(angle) < LARGEST_DEGREES else math.nan
     xx = x * x
@@ -80,7 +81,7 @@ def sincos_degrees(angle: float) -> tuple[float, float]:
     c = c * xx - 1.38888888888730564116e-3
     c = c * xx + 4.16666666666665929218e-2
     c = 1.0 - 0.5 * xx + xx * xx * c
-    turn = quarter - 4.0 * math.floor(quarter * 0.25)
+    turn = quarter - 4.0 * np.floor(quarter * 0.25)
     odd = (turn == 1.0) | (turn == 3.0)
     sine = c if odd else s
     cosine = s if odd else c

@@ -146,10 +146,11 @@ def point(ra: Floats, dec: Floats, xyz: Floats) -> None:
 @kernel
 def folded(ra: float, dec: float) -> tuple[float, float]:
     """The same direction with ra from 0 to 360 and dec within ±90°; exact where they are large."""
-    dec -= 360.0 * math.floor(dec * (1.0 / 360.0) + 0.5)
+    # As in `sincos_degrees`: the floor of math would be an integer, to be made and turned back.
+    dec -= 360.0 * np.floor(dec * (1.0 / 360.0) + 0.5)
     over = abs(dec) > 90.0
     dec = (180.0 if dec > 0.0 else -180.0) - dec if over else dec
-    ra -= 360.0 * math.floor(ra * (1.0 / 360.0))
+    ra -= 360.0 * np.floor(ra * (1.0 / 360.0))
     return (ra + 180.0 if over else ra), dec
 
 
@@ -157,7 +158,8 @@ def folded(ra: float, dec: float) -> tuple[float, float]:
 def eastward(ra: float, west: float) -> float:
     """Degrees east of `west`, 0 to 360."""
     east = ra - west
-    return max(east - 360.0 * math.floor(east * (1.0 / 360.0)), 0.0)
+    turns: float = np.floor(east * (1.0 / 360.0))
+    return max(east - 360.0 * turns, 0.0)
 
 
 @kernel

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from products.crossmatch.rows import Floats
 from products.errors import BadColumnError, MissingColumnError
+from store.arrow import as_numpy
 
 # Names are compared without regard to case, in this order.
 POSITIONS = (
@@ -110,11 +109,7 @@ def degrees(values: pa.Array, name: str, where: Path) -> Floats:
     """
     if not any(is_number(values.type) for is_number in _NUMBERS):
         raise BadColumnError(f"column {name!r} is {values.type}, not degrees", where, _DEGREES)
-    numbers = values.cast(pa.float64())
-    if numbers.null_count:  # to fill none would still copy all
-        numbers = pc.fill_null(numbers, np.nan)
-    array: Floats = numbers.to_numpy(zero_copy_only=False)
-    return array
+    return as_numpy(values.cast(pa.float64()))
 
 
 def check_position(field: pa.Field, where: Path) -> None:

@@ -31,9 +31,9 @@ from store.hold import hold_catalogue
 from store.layout import HEALPIX_ORDER, HealpixPixel
 
 # Row groups that are needed again soon are kept, up to so many bytes: of the right side by the
-# margins of other pixels, of the left by the pixels that one is cut into. No more: memory that is
-# used again costs less than new memory.
-CACHE_BYTES = {"left": 32 << 20, "right": 256 << 20}
+# margins of other pixels, of the left (the last one always) by the pixels that one is cut into. No
+# more: memory that is used again costs less than new memory.
+CACHE_BYTES = {"left": 8 << 20, "right": 256 << 20}
 _CATALOGUES = {"object", "source"}
 _PIXEL_PATH = re.compile(r"Norder=(\d+)/Dir=\d+/Npix=(\d+)")
 

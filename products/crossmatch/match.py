@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from products.crossmatch.partition import Task, around
 from products.crossmatch.rows import Catalogue, Rows
@@ -66,7 +67,7 @@ class Matcher:
         return pa.table(
             self._left(left, row)
             | {
-                "right_id": right.ids.take(pa.array(index)),
+                "right_id": _taken(right.ids, index),
                 "separation_arcsec": separation,
             }
         )
@@ -82,4 +83,9 @@ class Matcher:
 
     def _left(self, left: Rows, row: np.ndarray) -> dict[str, pa.Array]:
         key = {"_healpix_29": pa.array(left.key[row])} if self.keyed else {}
-        return key | {"left_id": left.ids.take(pa.array(row))}
+        return key | {"left_id": _taken(left.ids, row)}
+
+
+def _taken(ids: pa.Array, rows: np.ndarray) -> pa.Array:
+    """Ids by rows that the search gave: there is no need to look once more whether they exist."""
+    return pc.take(ids, pa.array(rows), boundscheck=False)

@@ -78,7 +78,7 @@ class Rows:
         return self.key.nbytes + self.ra.nbytes + self.dec.nbytes + int(self.ids.nbytes)
 
     def within(self, ranges: Ranges) -> list[Rows]:
-        """The rows of the ranges, in parts; the longest run of them is not copied."""
+        """The rows of the ranges, in parts; a run that is most of them is not copied."""
         ends = np.searchsorted(self.key, ranges)
         ends = ends[ends[:, 0] < ends[:, 1]]
         if not ends.size:
@@ -89,6 +89,8 @@ class Rows:
         sizes = ends[np.concatenate([apart, [True]]), 1] - begins
         longest = int(sizes.argmax())
         begin, size = int(begins[longest]), int(sizes[longest])
+        if 2 * size < sizes.sum():  # crumbs alone
+            return [self.take(numbers(begins, sizes))]
         rows = self.slice(begin, begin + size)
         if sizes.size == 1:
             return [rows]

@@ -374,7 +374,7 @@ def test_the_rows_that_have_a_source_are_kept_in_order(n):
     rng = np.random.default_rng(37)
     index = rng.integers(-1, 2, n).astype(np.int32)
     separation = np.where(index < 0, math.nan, rng.random(n))
-    rows, found, kept = matched(index, separation)
+    rows, found, kept = matched(index.copy(), separation.copy())
     assert rows.tolist() == [i for i in range(n) if index[i] >= 0]
     assert found.tolist() == index[rows].tolist()
     assert kept.tolist() == separation[rows].tolist()
