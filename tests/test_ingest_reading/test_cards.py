@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 from astropy.io import fits
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from realdata import REAL, needs_real
 
@@ -59,7 +59,6 @@ VALUES = st.one_of(
 )
 
 
-@settings(deadline=None)  # a loaded machine is no fault
 @given(st.dictionaries(KEYWORDS, VALUES, max_size=12))
 def test_what_astropy_writes_is_read_back_as_astropy_reads_it(values):
     header = fits.Header()
@@ -75,7 +74,6 @@ def test_what_astropy_writes_is_read_back_as_astropy_reads_it(values):
     assert exactly(parse_cards(text.encode("ascii"))) == exactly(expected)
 
 
-@settings(deadline=None)  # a loaded machine is no fault
 @given(st.binary(max_size=800))
 def test_junk_is_no_trouble(block):
     header = parse_cards(block)

@@ -13,7 +13,7 @@ import pytest
 from astropy import wcs
 from astropy.io import fits
 from fitsfiles import HEADER, NAME, WCS
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from realdata import REAL, needs_real
 
@@ -78,7 +78,6 @@ def test_a_complete_header_needs_no_one_else(path):
     assert pickle.loads(pickle.dumps(facts)) == facts
 
 
-@settings(deadline=None)  # a loaded machine is no fault
 @given(st.sets(st.sampled_from(sorted(HEADER))), st.booleans())
 def test_any_subset_of_a_header_gives_what_it_says_and_no_guess(kept, in_table):
     values = {key: HEADER[key] for key in kept}
@@ -280,7 +279,6 @@ def test_a_date_never_comes_from_the_name(path):
     assert facts.obsmjd == 59116.4317708
 
 
-@settings(deadline=None)  # a loaded machine is no fault
 @given(st.integers(55_000 * 10**7, 75_000 * 10**7))
 def test_a_seven_decimal_jd_gives_the_mjd_to_the_last_bit(ticks):
     mjd = ticks / 10**7
@@ -302,7 +300,6 @@ REFERENCE = {
 }  # fmt: skip
 
 
-@settings(deadline=None)  # a loaded machine is no fault
 @given(st.sets(st.sampled_from(sorted(REFERENCE))))
 def test_a_reference_is_known_by_header_or_name(kept):
     header = header_of({key: REFERENCE[key] for key in kept})

@@ -27,7 +27,9 @@ from ingest.errors import (
 from ingest.psfcat import COLUMNS, REQUIRED, coordinate_fault, read_header, read_psfcat
 
 PSFCATS = sorted((REAL / "psfcat").glob("*psfcat.fits")) if REAL.is_dir() else []
-reused_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+reused_folder = settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 
 
 def table_by_astropy(path) -> Table:

@@ -16,7 +16,7 @@ import pytest
 from archives import FIRST_NIGHT, Channel, cluster, night_files, nightly
 from archives import reference_files as write_reference
 from bruteforce import all_rows, curve_in_cone, curve_of, separation_arcsec
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.compact import compact
@@ -178,10 +178,7 @@ def _good(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.filter(pl.col("is_bad").not_()).select(SHOWN)
 
 
-@settings(
-    max_examples=4, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None,
-    derandomize=True,
-)  # fmt: skip
+@settings(max_examples=4)
 @given(st.lists(st.sampled_from(STEPS), min_size=2, max_size=6), st.integers(0, 99))
 def test_answers_do_not_depend_on_which_files_hold_the_rows(steps: list[str], seed: int) -> None:
     folder = Path(tempfile.mkdtemp())

@@ -295,7 +295,7 @@ def test_the_answer_is_that_of_all_files(
     session: Session, plain: duckdb.DuckDBPyConnection
 ) -> None:
     # Within, or else hypothesis keeps both to the very end of the process.
-    @settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=120, suppress_health_check=list(HealthCheck))
     @given(statement=STATEMENTS)
     # What is left out must not make a row of null of what it would have been joined to …
     @example(

@@ -96,7 +96,7 @@ CELLS = st.integers(0, 12).flatmap(
 )
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.lists(CELLS, min_size=1, max_size=20))
 def test_coverage_maps_are_those_of_mocpy(cells):
     orders: dict[str, list[int]] = {}

@@ -26,7 +26,7 @@ def test_every_place_in_a_cone_lies_in_its_ranges_and_pixels(
     assert {HealpixPixel(5, int(k) >> 48) for k in index} <= set(cone.touched(everything))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.floats(0, 360),
     st.floats(-90, 90),

@@ -80,7 +80,7 @@ NARROWINGS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
 @given(narrowing=NARROWINGS, at=st.integers(0, 13), radius=st.sampled_from([0.5, 15.0, 119.0]))
 def test_any_question_has_the_answer_of_the_archive(client, sky, narrowing, at, radius):
     place = (sky.ra[at], sky.dec[at], radius)

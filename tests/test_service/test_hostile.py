@@ -63,7 +63,7 @@ def test_no_made_up_request_is_an_error_of_ours(url):
 def answered(cases, until):
     # What fails is shown as it was found: to make it smaller takes minutes.
     @settings(
-        max_examples=8, deadline=None, suppress_health_check=list(HealthCheck), database=None,
+        max_examples=8, suppress_health_check=list(HealthCheck), database=None,
         phases=[Phase.explicit, Phase.generate],
     )  # fmt: skip
     @given(case=cases)
@@ -90,7 +90,7 @@ PATHS = [ZTF, "/scs", "/api/v3/data/x/oid/full/json", "/api/v3/data/x/circle/ful
          "/metrics", "/health"]  # fmt: skip
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+@settings(max_examples=60, suppress_health_check=list(HealthCheck), database=None)
 @given(
     path=st.sampled_from(PATHS),
     pairs=st.lists(st.tuples(st.sampled_from(NAMES), ODD | PLACES), max_size=5),

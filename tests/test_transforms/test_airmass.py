@@ -92,7 +92,7 @@ def test_contexts_of_many_exposures_are_those_of_each():
 
 
 @given(st.floats(-1e6, 1e6))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_any_finite_date_has_a_context(mjd):
     contexts = observer_contexts([mjd])
     assert np.isfinite(contexts.apparent).all()

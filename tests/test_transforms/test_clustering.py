@@ -38,7 +38,7 @@ def by_hand(ra, dec, epoch, radius, least):
 
 @given(seed=st.integers(0, 10**6), dec=st.sampled_from([0.0, 45.0, 89.995, -89.998]),
        ra=st.sampled_from([0.0, 359.99999, 120.0]), least=st.integers(1, 3))  # fmt: skip
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_groups_follow_the_rule(seed, dec, ra, least):
     rng = np.random.default_rng(seed)
     n = 60

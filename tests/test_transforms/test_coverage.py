@@ -74,7 +74,7 @@ def test_places_near_the_edge_are_on_the_chip_where_astropy_has_them(form, withi
 
 
 @given(st.integers(0, 2**32 - 1))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_any_distortion_is_inverted_as_by_astropy(seed):
     rng = np.random.default_rng(seed)
     pv = {f"PV{i}_{m}": v for i in (1, 2) for m, v in enumerate(rng.normal(0, 4e-3, 40))}

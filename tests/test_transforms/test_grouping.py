@@ -111,7 +111,7 @@ def test_groups_are_those_of_a_search_through_sets(place, width_arcsec):
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from(sorted(PLACES)))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_with_groups_of_before_too(seed, place):
     rng = np.random.default_rng(seed)
     sources = a_sky(seed, place)

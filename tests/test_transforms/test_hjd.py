@@ -187,7 +187,7 @@ def test_rows_without_a_middle_still_have_a_centre():
     dec=st.floats(-90, 90),
     stray=st.lists(st.tuples(st.floats(0, 360), st.floats(-90, 90)), min_size=0, max_size=30),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_third_of_the_rows_astray_does_not_move_the_centre_out_of_the_others(ra, dec, stray):
     good_ra, good_dec = scattered(ra, dec, 0.4, n=100)
     rows = [*zip(good_ra, good_dec, strict=True), *stray]
@@ -201,7 +201,6 @@ def test_a_third_of_the_rows_astray_does_not_move_the_centre_out_of_the_others(r
     dec=st.floats(-90, 90),
     turns=st.integers(-2, 2),
 )
-@settings(deadline=None)
 def test_a_full_turn_of_ra_changes_nothing(ra, dec, turns):
     here, there = light_travel_time([ra, ra + 360 * turns], [dec, dec], EARTH)
     assert abs(here - there) < 1e-3 * microsecond

@@ -330,7 +330,7 @@ def test_no_pair_is_found_twice_where_right_ascension_begins(dec, radius):
 
 
 @given(place=st.sampled_from(sorted(PLACES.values())), seed=st.integers(0, 999))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_the_first_of_all_pairs_is_the_nearest(place, seed):
     grid = SkyGrid(*around(place, 80, 20 * ARCSEC, seed))
     points = around(place, 80, 20 * ARCSEC, seed + 1000)
@@ -347,7 +347,7 @@ points = st.lists(st.tuples(angles, angles), min_size=0, max_size=25)
 
 
 @given(place=st.sampled_from(sorted(PLACES.values())), ref=points, found=points)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_the_match_is_a_nearest_source_within_the_radius(place, ref, found):
     offset = SkyCoord(*place, unit="deg").skyoffset_frame()
 
@@ -390,7 +390,6 @@ def test_the_nearest_detection_of_a_source_has_rank_one():
 
 
 @given(st.lists(st.tuples(st.integers(-1, 6), st.sampled_from([0.0, 0.25, 0.5, 1.5])), max_size=40))
-@settings(deadline=None)
 def test_ranks_count_the_nearer_detections(rows):
     index, separation = [row[0] for row in rows], [row[1] for row in rows]
     rank = match_rank(index, separation)

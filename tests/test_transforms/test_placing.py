@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from transforms.errors import TransformError
@@ -18,7 +18,6 @@ def in_numpy(group, time):
     return np.concatenate([grouped, np.flatnonzero(group == LAST)])
 
 
-@settings(deadline=None)  # the first call compiles
 @given(st.lists(st.tuples(st.integers(NOWHERE, GROUPS - 1), st.integers(0, 5)), max_size=60))
 def test_rows_stand_by_group_and_time_and_the_others_behind(rows):
     group, time = np.array(rows, dtype=np.int32).reshape(-1, 2).T

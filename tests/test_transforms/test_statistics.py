@@ -67,7 +67,7 @@ def partitions(draw):
 
 
 # Without shrinking: at scipy's pace that takes minutes.
-@settings(max_examples=80, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(max_examples=80, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(partitions())
 def test_every_statistic_is_numpys_and_scipys(partition):
     check(*partition)
@@ -230,7 +230,7 @@ def test_good_epochs_have_no_flag():
     assert good_epochs(flags).tolist() == [True, False, False, False, False]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.floats(0, 360),
     st.floats(-90, 90),

@@ -68,7 +68,7 @@ def test_many_forms_at_once_are_those_one_by_one():
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 7))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_any_distortion_of_tpv_is_astropys(seed, degree):
     rng = np.random.default_rng(seed)
     last = {1: 3, 2: 6, 3: 11, 4: 16, 5: 23, 6: 30, 7: 39}[degree]
@@ -105,7 +105,7 @@ def test_what_is_no_map_is_told_and_has_no_scale(problem):
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_damaged_cards_raise_nothing(data):
     text = cards(*FORMS[data.draw(st.sampled_from(sorted(FORMS)))])
     for _ in range(data.draw(st.integers(1, 4))):

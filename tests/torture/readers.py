@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -114,7 +115,7 @@ def run(
         thread.start()
     try:
         for _ in range(rounds):
-            seen.publications += _write(root, stage.raw)
+            seen.publications += _write(root, stage.raw, lambda: _all_look(answers))
     finally:
         over.set()
         for thread in asking:
@@ -130,11 +131,22 @@ def run(
     return seen
 
 
-def _write(root: Path, raw: Path) -> int:
-    """From the first state to the last and back; returns the publications made."""
+def _all_look(answers: Sequence[tuple[str, list[Counts | str]]]) -> None:
+    """Wait until each thread has asked once more: an answer may have begun before."""
+    before = [len(some) for _, some in answers]
+    while any(len(some) < n + 2 for (_, some), n in zip(answers, before, strict=True)):
+        time.sleep(0.01)
+
+
+def _write(root: Path, raw: Path, look: Callable[[], None]) -> int:
+    """From the first state to the last and back; returns the publications made.
+
+    However fast that is, a state between is looked at.
+    """
     second = NIGHT.replace(day=11)
     ingest(root, [raw / "late"], workers=1)
     ingest(root, [raw / "second"], workers=1)
+    look()
     ingest(root, [raw / "changed"], workers=1)  # the same counts: other rows
     compact(root, workers=1)  # the same rows: other files
     withdraw(root, [NIGHT], workers=1)
