@@ -461,9 +461,12 @@ class Plain(SimpleHTTPRequestHandler):
 
 
 class Server(ThreadingHTTPServer):
-    """With room for all that LSDB asks at once."""
+    """With room for all that LSDB asks at once, by a hundred connections.
 
-    request_queue_size = 64
+    Who finds none believes to be connected, and is reset where the server has no time for long.
+    """
+
+    request_queue_size = 1024
 
 
 @pytest.fixture
