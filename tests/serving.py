@@ -18,8 +18,8 @@ from service.settings import Settings
 
 @contextmanager
 def serving(archive: Path, **settings: Any) -> Iterator[str]:
-    """The address of a service of an archive."""
-    with listening(make_app(Settings(archive, **settings))) as address:
+    """The address of a service of an archive; a loaded machine is no reason to give up."""
+    with listening(make_app(Settings(archive, **{"max_seconds": 600.0, **settings}))) as address:
         yield address
 
 

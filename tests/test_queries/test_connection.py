@@ -2,8 +2,10 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import duckdb
 import pytest
@@ -12,6 +14,7 @@ from archives import Channel, cluster, nightly
 from queries import connection
 from queries.connection import connect, query_error
 from queries.errors import OutOfMemoryError, QueryError, StatementRefusedError
+from queries.interrupt import interruptible
 from queries.views import sql_type
 from store.contract import TABLES
 from store.publication import create_archive
@@ -244,6 +247,19 @@ def test_closing_waits_for_the_question_that_runs(small: Snapshot) -> None:
         session.close()
         assert answer.done()
         assert len(answer.result()) == 1
+
+
+def test_a_question_ends_that_is_left_as_it_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    start, ended = threading.Thread.start, threading.Event()
+
+    def start_and_press(thread: threading.Thread) -> None:
+        start(thread)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "start", start_and_press)
+    with pytest.raises(KeyboardInterrupt):
+        interruptible(SimpleNamespace(interrupt=ended.set), lambda: ended.wait(300))
+    assert ended.is_set()
 
 
 def test_names_that_mean_something_to_sql_or_globs_are_only_names(tmp_path: Path) -> None:

@@ -361,8 +361,10 @@ def much(sky):
     return f"{head}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
 
 
-def test_a_stream_that_is_too_long_breaks_off_and_does_not_end(sky, much, caplog):
+def test_a_stream_that_is_too_long_breaks_off_and_does_not_end(sky, much, caplog, monkeypatch):
     """Its beginning is sent before anybody knows; whoever reads it must not take it for all."""
+    # Not because its reader, this test, was kept waiting.
+    monkeypatch.setattr(connection, "TAKE_SECONDS", 3600.0)
     with serving(sky.root, max_rows=100_000) as address, raw(address) as client:
         client.sendall(much)
         heard = hung_up(client)
