@@ -16,6 +16,18 @@ settings.register_profile(
 settings.load_profile("gate")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def astropy_offline() -> Iterator[None]:
+    """astropy is the witness here; it must neither ask a network nor mind the wall clock."""
+    from astropy.utils import iers
+
+    with (
+        iers.conf.set_temp("auto_download", False),
+        iers.conf.set_temp("auto_max_age", None),
+    ):
+        yield
+
+
 @pytest.fixture(autouse=True)
 def nothing_is_left_to_others(request: pytest.FixtureRequest) -> Iterator[None]:
     """What a test of another program's making leaves open is told here, where it may be, and not
