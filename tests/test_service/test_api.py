@@ -236,8 +236,8 @@ def test_an_answer_is_sent_once(client, sky):
 @pytest.mark.parametrize("encoding", ["gzip", "zstd", "identity", "zstd;q=0, gzip", "br"])
 def test_answers_are_compressed_as_the_client_takes_them(url, sky, encoding):
     path = f"{url}{CURVES}?format=csv&ra={sky.ra[0]}&dec={sky.dec[0]}&radius=100"
-    plain = httpx.get(path, headers={"accept-encoding": "identity"})
-    with httpx.stream("GET", path, headers={"accept-encoding": encoding}) as answer:
+    plain = httpx.get(path, headers={"accept-encoding": "identity"}, timeout=300)
+    with httpx.stream("GET", path, headers={"accept-encoding": encoding}, timeout=300) as answer:
         raw = b"".join(answer.iter_raw())
     said = answer.headers.get("content-encoding")
     assert said == {"gzip": "gzip", "zstd": "zstd", "zstd;q=0, gzip": "gzip"}.get(encoding)
@@ -332,7 +332,9 @@ def test_stilts_searches_a_cone_and_finds_nothing_wrong(url, sky, tmp_path):
     assert done.returncode == 0, done.stderr
     assert pl.read_csv(out).height == 3 * 14
     whole = tmp_path / "cone.vot"
-    whole.write_bytes(httpx.get(f"{url}/scs?RA={sky.ra[0]}&DEC={sky.dec[0]}&SR=0.05").content)
+    whole.write_bytes(
+        httpx.get(f"{url}/scs?RA={sky.ra[0]}&DEC={sky.dec[0]}&SR=0.05", timeout=300).content
+    )
     lint = subprocess.run(
         ["stilts", "votlint", str(whole)], capture_output=True, text=True, check=False
     )

@@ -104,9 +104,11 @@ def test_no_answer_has_a_part_of_a_night(growing):
         ThreadPoolExecutor(3) as pool,
     ):  # fmt: skip
         asking = [pool.submit(ask, client) for _ in range(3)]
-        for number in range(1, 6):
-            publish_night(number)
-        over.set()
+        try:
+            for number in range(1, 6):
+                publish_night(number)
+        finally:
+            over.set()
         for one in asking:
             one.result()
     assert all(len(set(counts)) == 1 and len(counts) == len(oids) for counts in seen)
