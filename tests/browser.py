@@ -42,7 +42,7 @@ _QUIET = (
     "--disable-background-timer-throttling",
 )  # fmt: skip
 # Of a page that loads, of a script, and of one answer of the driver, which has no limit of its own.
-_LOAD_SECONDS, _SCRIPT_SECONDS, _ANSWER_SECONDS = 120, 60, 150
+_LOAD_SECONDS, _SCRIPT_SECONDS, _ANSWER_SECONDS = 90, 60, 115
 # All waits of one browser together for what never came: a page that is broken breaks many tests.
 _PATIENCE_SECONDS = 240.0
 
