@@ -83,8 +83,8 @@ class ParquetFile:
     def batch(self, table: pa.Table) -> pa.RecordBatch:
         """Rows of it as one batch: columns in the order that was asked for, of plain types."""
         rows = one_batch(table)
-        columns = [rows.column(name) for name in self.columns]
-        return pa.RecordBatch.from_arrays(columns, names=self.columns)
+        # They come in the order of `numbers`; fields of their own would not be of plain types.
+        return pa.RecordBatch.from_arrays(rows.columns, names=self.columns)
 
     def _table(self, groups: list[int]) -> pa.Table:
         def make() -> Any:

@@ -27,7 +27,7 @@ from store.lightcurve_files import PixelFiles
 Index = NDArray[np.int64]
 
 _ORDER = "object_healpix_29"
-_SHOWN = list(OF_DETECTION)
+_SHOWN = list(range(len(OF_DETECTION)))
 # Row groups that are read at once for many curves: 260,000 rows of 4,096 a group.
 _GROUPS_AT_ONCE = 64
 # Of a cone's two or three, another thread would take longer to wake than to read one.
