@@ -84,7 +84,7 @@ def _draw(app: Dash, source: Source) -> None:
         Output("g-power", "figure"), Output("peaks", "children"), Output("s-peaks", "data"),
         Output("found", "hidden"),
         Input("s-find", "data"), Input("s-select", "data"), Input("theme", "data"),
-        State("s-show", "data"), State("s-fold", "data"), State("s-opened", "data"),
+        Input("s-show", "data"), State("s-fold", "data"), State("s-opened", "data"),
         prevent_initial_call=True,
     )  # fmt: skip
     @_careful(

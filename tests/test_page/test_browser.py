@@ -125,6 +125,22 @@ def test_the_period_is_found_and_its_aliases_are_told(
     assert window.complaints() == []
 
 
+def test_a_link_lists_the_peaks_that_were_seen(window: Browser, address: str, sky: Any) -> None:
+    """Other times, or fluxes, have other peaks: those that are listed are of what is drawn."""
+    peaks = "[...document.querySelectorAll('#peaks tr')].map(row => row.innerText)"
+    window.open(link(address, sky, find="1", pmin="0.2", pmax="2"), width=1280)
+    window.wait("document.querySelectorAll('#peaks button').length")
+    window.wait(DRAWN.format("g-fold"))
+    first = window.ask(peaks)
+    window.element("#c-y label:nth-child(2)").click()
+    window.wait(f"{peaks}.length && JSON.stringify({peaks}) !== JSON.stringify({first})")
+    seen, again = window.ask(peaks), window.address
+    window.open("about:blank", width=1280)
+    window.open(again, width=1280)
+    window.wait("document.querySelectorAll('#peaks button').length")
+    assert window.ask(peaks) == seen
+
+
 def test_sliders_move_the_period_and_the_finer_one_by_cycles(
     window: Browser, address: str, sky: Any
 ) -> None:
