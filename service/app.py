@@ -36,6 +36,12 @@ PARTS = (
     "service.page.app",
 )
 _EXPOSED = ["ETag", "Link", "X-Nightlake-Publication", "Content-Disposition"]
+_TAKEN = "See /api/v1/openapi.json for what it takes."
+_HINTS = {
+    "not_found": "See /api/v1/openapi.json for what there is.",
+    "method_not_allowed": _TAKEN,
+    "body_too_large": "Send it in several parts.",
+}
 _CODES = {404: "not_found", 405: "method_not_allowed", 408: "too_slow", 413: "body_too_large"}
 
 
@@ -113,15 +119,25 @@ async def _told(request: Request, error: Exception) -> Response:
 async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
-    where = " ".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
-    hint = "See /api/v1/openapi.json for what it takes."
-    return respond(Problem(422, "bad_request", f"{where}: {first['msg']}", hint))
+    name = str(first["loc"][min(1, len(first["loc"]) - 1)])
+    if first["type"] == "missing":
+        message = f"{name} is missing"
+    elif first["msg"].startswith("Input "):
+        # As "Input should be a valid integer, unable to parse string as an integer".
+        should = first["msg"].removeprefix("Input ").partition(",")[0]
+        message = f"{name} cannot be {str(first['input'])[:40]!r}: it {should}"
+    else:
+        message = f"{name}: {first['msg'].removeprefix('Value error, ')}"
+    return respond(Problem(422, "bad_request", message, _TAKEN))
 
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code = _CODES.get(error.status_code, "bad_request")
-    response = respond(Problem(error.status_code, code, str(error.detail)))
+    message = (
+        f"there is nothing at {request.url.path[:100]}" if code == "not_found" else error.detail
+    )
+    response = respond(Problem(error.status_code, code, str(message), _HINTS.get(code, "")))
     if error.status_code in (408, 413):
         # Or else what is left of the body would be read, however long it is.
         response.headers["connection"] = "close"

@@ -5,7 +5,6 @@ store.errors.NightlakeError
     ├── SettingError              a variable of the environment that is no such setting
     ├── BadRequestError           a parameter that is none, or not of its kind
     ├── LimitError                more is asked for than one request may
-    ├── BodyTooLargeError         the same, of the request itself
     ├── TimeLimitError            the answer takes longer than one may
     ├── BusyError                 too many wait already
     ├── PrivateError              an answer that would tell of programmes that are not shown
@@ -84,17 +83,6 @@ class LimitError(ServiceError):
         )
 
 
-class BodyTooLargeError(ServiceError):
-    """A request whose body is longer than one may be."""
-
-    code = "body_too_large"
-
-    def __init__(self, most: int) -> None:
-        super().__init__(
-            f"the request is longer than {most:,} bytes", hint="Send it in several parts."
-        )
-
-
 class TimeLimitError(ServiceError):
     """An answer that takes longer than one may."""
 
@@ -144,7 +132,8 @@ class UnreadableUploadError(ServiceError):
     def __init__(self, reason: str) -> None:
         super().__init__(
             f"the table cannot be read ({reason})",
-            hint="Send CSV, VOTable or Parquet with columns ra and dec in degrees (ICRS).",
+            hint="Send CSV, VOTable or Parquet with columns ra and dec in degrees (ICRS), "
+            'or JSON as {"positions": [{"ra": 255.577, "dec": 12.284}]}.',
         )
 
 
@@ -187,7 +176,6 @@ TOLD = {
     "nothing_to_draw": Told(404),
     "not_built": Told(404, "This archive has no light-curve product: ask its keeper to build it."),
     "not_acceptable": Told(406),
-    "body_too_large": Told(413),
     "busy": Told(503),
     "client_gone": Told(499),
     "out_of_memory": Told(400, "Ask for less at once."),

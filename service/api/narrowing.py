@@ -7,7 +7,9 @@ from typing import Annotated
 
 import polars as pl
 from fastapi import Depends, Query
+from fastapi.dependencies.models import Dependant
 from pydantic import BaseModel, Field
+from starlette.requests import Request
 
 from queries.selection import DEFAULT_RADIUS_ARCSEC, Selection
 from service.errors import BadRequestError, LimitError
@@ -154,6 +156,26 @@ def _narrowing(
 Narrowed = Annotated[Narrowing, Depends(_narrowing)]
 
 
+async def refuse_others(request: Request) -> None:
+    """Let no parameter pass that is not read: a misspelt one would change nothing, unseen.
+
+    Raises
+    ------
+    BadRequestError : there is no such parameter.
+    """
+    known = _names(request.scope["route"].dependant)
+    for name in request.query_params:
+        if name not in known:
+            raise BadRequestError(
+                f"there is no parameter {name[:40]}", f"There are {', '.join(sorted(known))}."
+            )
+
+
+def _names(dependant: Dependant) -> set[str]:
+    """Of the parameters that a handler, and what it depends on, take from the address."""
+    return {one.alias for one in dependant.query_params}.union(*map(_names, dependant.dependencies))
+
+
 def of_ids(oids: Sequence[int], settings: Settings) -> Selection:
     """Some objects, no more than one request may ask for.
 
@@ -182,4 +204,11 @@ def of_cone(
     return Selection.of_cone(ra, dec, radius_arcsec)
 
 
-__all__ = ["DEFAULT_RADIUS_ARCSEC", "Narrowed", "Narrowing", "of_cone", "of_ids"]
+__all__ = [
+    "DEFAULT_RADIUS_ARCSEC",
+    "Narrowed",
+    "Narrowing",
+    "of_cone",
+    "of_ids",
+    "refuse_others",
+]

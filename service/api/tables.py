@@ -8,10 +8,12 @@ from typing import Annotated, Any
 
 import polars as pl
 from fastapi import APIRouter, Path, Query, Request
+from pydantic import BeforeValidator
 from starlette.responses import JSONResponse, Response
 
 from queries.answers import answer as answered
 from queries.named import offered, query, query_names
+from queries.parameters import parse_night
 from queries.selection import DEFAULT_RADIUS_ARCSEC, Selection
 from service.answers import answer
 from service.api import objects
@@ -25,6 +27,8 @@ from service.errors import BadRequestError, PrivateError
 from store.errors import UnknownNightError
 
 router = APIRouter(prefix="/api/v1")
+# Apart, for its parameters are those of the query.
+by_name = APIRouter(prefix="/api/v1")
 
 MOST_ROWS = 100_000
 Limit = Annotated[int, Query(ge=1, le=MOST_ROWS, description="Rows of one page.")]
@@ -110,7 +114,11 @@ async def nights(
 )
 async def images(
     request: Request,
-    night: Annotated[date, Path(description="A night: a UTC date.", examples=["2024-01-10"])],
+    night: Annotated[
+        date,
+        BeforeValidator(parse_night),
+        Path(description="A night: a UTC date.", examples=["2024-01-10"]),
+    ],
     limit: Limit = MOST_ROWS,
     offset: Offset = 0,
     file_format: Format = None,
@@ -138,7 +146,7 @@ async def queries(request: Request) -> Response:
     return JSONResponse({"queries": listed})
 
 
-@router.get(
+@by_name.get(
     "/queries/{name}", tags=["queries"], responses=ROWS | PROBLEMS, summary="Answer a named query"
 )
 async def one_query(

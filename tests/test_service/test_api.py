@@ -119,6 +119,33 @@ def test_an_uploaded_table_is_asked_for_row_by_row(client, sky):
         same(read(answer, "arrow"), wanted)
 
 
+def test_an_upload_that_means_something_else_is_refused_in_words(client):
+    """Radians and hours are angles too: as degrees they would find nothing, or another star."""
+    turned = Table({"ra": [2.6], "dec": [0.35]}, units={"ra": "rad", "dec": "rad"})
+    hours = Table({"ra": [10.0], "dec": [20.0]}, units={"ra": "hourangle", "dec": "deg"})
+    votables = []
+    for table in (turned, hours):
+        table.write(sink := io.BytesIO(), format="votable")
+        votables.append(sink.getvalue())
+    for body, kind, words in (
+        (votables[0], "text/xml", "column 'ra' is in 'rad', not degrees"),
+        (votables[1], "text/xml", "column 'ra' is in 'hourangle', not degrees"),
+        (b"ra,dec\n10:00:00,+20:00:00\n", "text/csv", "column 'ra' is string, not degrees"),
+        (b"oid\n1.5\n", "text/csv", "column oid has more than whole numbers"),
+        (b"", "text/csv", "it is empty"),
+        (b"<html></html>", "text/html", "as a VOTable"),
+        (b"PAR1 and no more", "", "as Parquet"),
+        (
+            b'[{"ra": 1, "dec": 2}]',
+            "application/json",
+            "there are neither positions nor oids in it",
+        ),
+    ):
+        answer = client.post(CURVES, content=body, headers={"content-type": kind})
+        assert answer.status_code == 400
+        assert answer.json()["message"] == f"the table cannot be read ({words})"
+
+
 def test_many_positions_and_ids_stream_in_the_order_of_the_archive(client, sky):
     ra, dec = np.tile(sky.ra, 11), np.tile(sky.dec, 11)
     table = pl.DataFrame({"ra": ra, "dec": dec})
@@ -211,6 +238,10 @@ def test_nights_images_and_queries_are_those_of_the_library(client, sky):
         ("/api/v1/queries/cone_search", 400, "missing_parameter"),
         ("/api/v1/queries/cone_search?ra=x&dec=1", 400, "bad_parameter"),
         ("/nowhere", 404, "not_found"),
+        ("/api/v1/lightcurves?oid=1&radus=3", 400, "bad_request"),
+        ("/api/v1/objects?oid=1&filter=zr", 400, "bad_request"),
+        ("/api/v1/nights?night=2024-01-10", 400, "bad_request"),
+        ("/api/v1/nights/M87/images", 422, "bad_request"),
     ],
 )
 def test_errors_have_one_shape_and_tell_nothing_of_the_inside(client, sky, path, status, code):
@@ -220,6 +251,22 @@ def test_errors_have_one_shape_and_tell_nothing_of_the_inside(client, sky, path,
     assert answer.json()["code"] == code
     assert str(sky.root.parent) not in answer.text
     assert "Traceback" not in answer.text
+
+
+def test_what_a_parameter_cannot_be_is_said_in_words(client, sky):
+    night = str(sky.archive.nights()["night"][0])
+    assert client.get(f"/api/v1/nights/{night.replace('-', '')}/images").status_code == 200
+    for path, message in (
+        (f"{CURVES}?oid=M87", "oid cannot be 'M87': it should be a valid integer"),
+        (f"{CURVES}?ra=1&dec=95", "dec cannot be '95': it should be less than or equal to 90"),
+        ("/api/v1/nights/M87/images", "night: 'M87' is no date: write 2020-09-24 or 20200924"),
+        ("/api/v3/data/dr4/oid/full/json", "oid is missing"),
+        (f"{CURVES}?oid=1&filters=zr", "there is no parameter filters"),
+        ("/api/v1", "there is nothing at /api/v1"),
+    ):
+        told = client.get(path).json()
+        assert told["message"] == message
+        assert told["hint"]
 
 
 def test_an_answer_is_sent_once(client, sky):
