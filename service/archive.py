@@ -107,6 +107,11 @@ class Served:
         return self._layout.root
 
     @property
+    def publication(self) -> int:
+        """Number of what was shown last."""
+        return self._state.snapshot.number
+
+    @property
     def changed(self) -> bool:
         """Whether something else is published than what was shown last."""
         return self._read_link() != self._link

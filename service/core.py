@@ -8,6 +8,7 @@ from starlette.requests import Request
 
 from service.archive import Served, State
 from service.desk import Desk, Job
+from service.metrics import PUBLICATION, WAITING
 from service.settings import Settings
 
 
@@ -39,10 +40,17 @@ class Service:
     async def follow(self, every_s: float = 1.0) -> None:
         """Keep up with what is published while nobody asks: what is held cannot be vacuumed."""
         while True:
+            self.observe()
             await asyncio.sleep(every_s)
             if self.served.changed:
                 state = await asyncio.to_thread(self.served.acquire)
                 state.leave()
+
+    def observe(self) -> None:
+        """Note how this worker stands, for whichever worker is asked for the metrics of all."""
+        PUBLICATION.set(self.served.publication)
+        WAITING.labels("curves").set(self.curves.waiting)
+        WAITING.labels("queries").set(self.queries.waiting)
 
     def close(self) -> None:
         """Let go of everything."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -43,6 +44,20 @@ def exposed() -> bytes:
     """All of it, as text."""
     if FOLDER_VARIABLE not in os.environ:
         return generate_latest()
+    for pid in _ended(Path(os.environ[FOLDER_VARIABLE])):
+        multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]
     registry = CollectorRegistry()
     multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     return generate_latest(registry)
+
+
+def _ended(folder: Path) -> set[int]:
+    """Workers that are there no longer: what they were doing, nobody does."""
+    ended = set()
+    for file in folder.glob("gauge_live*_*.db"):
+        pid = int(file.stem.rpartition("_")[2])
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            ended.add(pid)
+    return ended

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from service.core import Service
-from service.metrics import CONTENT_TYPE, PUBLICATION, WAITING, exposed
+from service.metrics import CONTENT_TYPE, exposed
 
 
 async def health(request: Request) -> Response:
@@ -28,10 +28,8 @@ async def metrics(request: Request) -> Response:
     """Counters and times."""
     service = Service.of(request)
     state = await service.acquire()
-    PUBLICATION.set(state.snapshot.number)
+    service.observe()
     state.leave()
-    WAITING.labels("curves").set(service.curves.waiting)
-    WAITING.labels("queries").set(service.queries.waiting)
     return Response(await asyncio.to_thread(exposed), headers={"content-type": CONTENT_TYPE})
 
 

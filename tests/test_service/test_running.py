@@ -11,6 +11,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from pathlib import Path
 
 import httpx
 import polars as pl
@@ -28,6 +29,7 @@ from queries.selection import Selection
 from service.archive import Served
 from service.desk import Job
 from service.errors import AddressError, ClientGoneError, SettingError
+from service.metrics import FOLDER_VARIABLE
 from service.server import run
 from service.settings import Settings
 from store.hold import unheld
@@ -268,6 +270,30 @@ def workers(server):
     return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
 
 
+def said(folder):
+    """What each worker that has come up says of itself."""
+    return list(folder.glob("gauge_livemin_*.db"))
+
+
+def test_metrics_are_of_all_workers_whichever_is_asked(growing):
+    """One connection is one worker: what the others show is told by them."""
+    root, _, _ = growing
+    server, address = start(root, "--workers", "2", "--no-access-log")
+    try:
+        with httpx.Client(base_url=address, timeout=120) as client:
+            number = client.get("/health").json()["publication"]
+            folder = Path(workers(server)[0].environ()[FOLDER_VARIABLE])
+            until = time.monotonic() + 60
+            while (
+                len(said(folder)) < 2
+                or f"nightlake_publication {number}.0" not in client.get("/metrics").text
+            ):
+                assert time.monotonic() < until
+    finally:
+        server.send_signal(signal.SIGTERM)
+        server.communicate(timeout=120)
+
+
 @contextmanager
 def much(client):
     """An answer of some 20 MB that is on its way, and how many rows it should have.
@@ -304,6 +330,8 @@ def test_a_worker_that_is_killed_is_replaced_and_the_service_ends_in_peace(growi
             assert len(found.json()["rows"]) == 1
             metrics = client.get("/metrics").text
             assert re.search(r"nightlake_requests_total\{.*\} \d", metrics)
+            # What the worker that was killed was doing, nobody does.
+            assert "nightlake_requests_under_way 1.0" in metrics
             with much(client) as (first, rest, n_rows):
                 server.send_signal(signal.SIGTERM)
                 whole = first + b"".join(rest)
