@@ -103,6 +103,10 @@ def _welcome(source: Source, base: str) -> html.Section:
                   "epochs")  # fmt: skip
         parts += [
             html.H3("Bright ones that vary"),
+            html.P(
+                "rms of their good epochs, and how many times that of stars as bright.",
+                className="soft",
+            ),
             table(header, rows, "Bright objects that vary", words=(0, 1)),
         ]
     return card("What to look for", *parts, key="welcome", broad=True)
@@ -129,7 +133,9 @@ def _many(source: Source, base: str, state: PageState, targets: list[Target]) ->
 def _star(source: Source, base: str, state: PageState, star: Star) -> list[Any]:
     notes = []
     if star.rows.is_empty():
-        words = "Try a larger radius, flagged points, or those of bad images."
+        words = (
+            "Try a larger radius, all filters and fields, flagged points, or those of bad images."
+        )
         notes.append(
             html.Div(
                 [html.B("Nothing was measured there. "), words], className="message", role="status"
