@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -280,10 +281,10 @@ def test_metrics_are_of_all_workers_whichever_is_asked(growing):
     root, _, _ = growing
     server, address = start(root, "--workers", "2", "--no-access-log")
     try:
-        with httpx.Client(base_url=address, timeout=120) as client:
+        with httpx.Client(base_url=address, timeout=300) as client:
             number = client.get("/health").json()["publication"]
             folder = Path(workers(server)[0].environ()[FOLDER_VARIABLE])
-            until = time.monotonic() + 60
+            until = time.monotonic() + 300
             while (
                 len(said(folder)) < 2
                 or f"nightlake_publication {number}.0" not in client.get("/metrics").text
@@ -354,7 +355,7 @@ HASTY = """
 from nightlake.cli import main
 from service import server
 server.GRACE_S = server.ENDS_S = 1
-{more}
+server.HANGS_S = {hangs_s}
 main()
 """
 
@@ -362,22 +363,21 @@ main()
 @pytest.mark.parametrize("is_stopped", [True, False])
 def test_a_worker_that_hangs_is_not_waited_for(growing, is_stopped):
     """A service that is stopped ends without it; one that goes on has another soon."""
-    script = HASTY.format(more="" if is_stopped else "server.HANGS_S = 1")
+    script = HASTY.format(hangs_s=3600 if is_stopped else 1)
     server, address = start(growing[0], program=("-c", script))
     try:
-        assert httpx.get(f"{address}/health", timeout=60).status_code == 200
+        assert httpx.get(f"{address}/health", timeout=300).status_code == 200
         (worker,) = workers(server)
         worker.suspend()
         if not is_stopped:
-            assert httpx.get(f"{address}/health", timeout=60).status_code == 200
+            assert httpx.get(f"{address}/health", timeout=300).status_code == 200
             assert worker not in workers(server)
-    finally:
-        begin = time.monotonic()
         server.send_signal(signal.SIGTERM)
-        server.communicate(timeout=120)
-    # It would be a minute, were the worker asked to the end, and for ever, were its end awaited.
-    assert time.monotonic() - begin < 45
-    assert not worker.is_running()
+        # It would be an hour, were the worker asked to the end, and for ever, were its end awaited.
+        server.communicate(timeout=300)
+        assert not worker.is_running()
+    finally:
+        server.kill()
 
 
 def test_an_archive_that_is_none_is_told_before_anything_listens(tmp_path):
