@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 
 import xxhash
@@ -33,15 +34,18 @@ class State:
     Attributes
     ----------
     reader : of light curves.
-    version : tells this state of this archive, as it is shown, from any other.
+    version : tells this state of this archive, as this release shows it, from any other.
     """
 
     def __init__(self, snapshot: Snapshot, settings: Settings, cache: ByteCache) -> None:
         self.snapshot, self._settings = snapshot, settings
         self.cache = cache
         self.reader = CurveReader(snapshot, cache)
-        # A number may come again after an archive was made anew; its manifests do not.
-        told = json.dumps([snapshot.groups, settings.programs], sort_keys=True)
+        # A number may come again after an archive was made anew; its manifests do not. Another
+        # release may answer in other words.
+        told = json.dumps(
+            [snapshot.groups, settings.programs, version("nightlake")], sort_keys=True
+        )
         self.version = f"{snapshot.number}-{xxhash.xxh3_64_hexdigest(told.encode())}"
         self.programs = settings.served_programs
         self._opening = threading.Lock()

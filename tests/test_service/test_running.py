@@ -187,6 +187,18 @@ def test_what_is_remembered_is_what_the_setting_bounds(growing):
     served.close()
 
 
+def test_an_answer_that_a_client_has_is_of_this_release(growing, monkeypatch):
+    root, _, _ = growing
+    versions = []
+    for release in ("0.1.0", "0.1.0", "0.2.0"):
+        monkeypatch.setattr("service.archive.version", lambda _, release=release: release)
+        served = Served(Settings(root))
+        with served.lease() as state:
+            versions.append(state.version)
+        served.close()
+    assert versions[0] == versions[1] != versions[2]
+
+
 def test_a_question_whose_client_is_gone_ends(growing):
     root, _, _ = growing
     served = Served(Settings(root))
