@@ -13,6 +13,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from unittest.mock import patch
 
 import numpy as np
 import pyarrow as pa
@@ -163,12 +164,16 @@ def hats_import_seconds(night: Night, folder: Path, workers: int) -> float | Non
     from hats_import.pipeline import pipeline_with_client
 
     files = sorted(night.raw.rglob("*_psfcat.fits"))
-    cluster = LocalCluster(
-        n_workers=workers, threads_per_worker=1, dashboard_address=None,
-        env={"PYTHONWARNINGS": "ignore"},  # astropy's, of a unit in every file
-    )  # fmt: skip
     seconds = 0.0
-    with cluster, Client(cluster) as client:
+    with (
+        # Dask leaves settings of the allocator behind, which slow down whatever is started next.
+        patch.dict(os.environ),
+        LocalCluster(
+            n_workers=workers, threads_per_worker=1, dashboard_address=None,
+            env={"PYTHONWARNINGS": "ignore"},  # astropy's, of a unit in every file
+        ) as cluster,
+        Client(cluster) as client,
+    ):  # fmt: skip
         for name, some in (("warm", files[:2]), ("all", files)):
             arguments = ImportArguments(
                 output_path=folder, output_artifact_name=name, input_file_list=some,
