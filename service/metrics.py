@@ -58,6 +58,6 @@ def _ended(folder: Path) -> set[int]:
         pid = int(file.stem.rpartition("_")[2])
         try:
             os.kill(pid, 0)
-        except ProcessLookupError:
+        except OSError:  # none, or somebody else's
             ended.add(pid)
     return ended

@@ -15,7 +15,7 @@ def test_stages_add_up_to_the_whole(tmp_path):
     of_stage = [figures[f"{stage}, ns a row"] for stage in (*stages.STAGES, stages.REST)]
     assert min(of_stage[:-1]) > 0  # none is a function that nobody calls
     assert sum(of_stage) == pytest.approx(figures["all stages, ns a row"])
-    assert figures["copy in memory, GB/s"] > 0
+    assert figures["copy in memory, GB/s"] > 0.1
     table = page.tables([document])
     assert "read FITS, checksum, ns a row" in table
     assert "limit: write and read records" in table

@@ -72,6 +72,8 @@ def answered(cases, until):
             return  # a busy machine: what was asked so far must do
         answer = case.call(timeout=300)
         case.validate_response(answer, checks=PROMISED)
+        if answer.status_code >= 400 and "json" in answer.headers["content-type"][0]:
+            assert set(answer.json()) == {"code", "message", "hint"}
 
     each()
 
